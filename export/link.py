@@ -135,7 +135,7 @@ class _Reader:
     def take(self, size: int) -> bytes:
         part = self.data[self.at : self.at + size]
         if len(part) < size:
-            raise ValueError("the link is cut")
+            raise ValueError("the link is incomplete")
         self.at += size
         return part
 

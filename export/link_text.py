@@ -27,10 +27,10 @@ def unpack_text(text: str, what: str, longest: int) -> bytes:
     if len(text) > longest:
         raise ValueError(f"{what} has more than {longest} characters")
     if not re.fullmatch(r"[A-Za-z0-9_-]+", text) or len(text) % 4 == 1:
-        raise ValueError(f"{what} is cut or damaged")
+        raise ValueError(f"{what} is incomplete or damaged")
     data = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
     if data[0] != VERSION:
         raise ValueError(f"{what} has version {data[0]}, but this program reads {VERSION}")
     if len(data) < 8 or zlib.crc32(data[:-2]) & 0xFFFF != int.from_bytes(data[-2:], "little"):
-        raise ValueError(f"{what} is cut or damaged")
+        raise ValueError(f"{what} is incomplete or damaged")
     return data[1:-2]

@@ -35,8 +35,8 @@ class Target(ABC):
         verified: how the result was tested, or that it is untested, and why.
         suffix: extension, if each rule is a single file; None: the result is a folder.
         baked: whether the result is a finished picture, which does not run the rule.
-        decoders: whether the target supports rules with a decoder; otherwise, it refuses them.
-        fine_maps: whether it also supports decoders that draw all maps of a material.
+        fine_maps: whether the target supports decoders that draw all maps of a material; otherwise,
+            it refuses them.
         default_out: path of the result if none is given; None: a path is needed.
         bundled: bundled rules that are exported if none are given; empty: all.
     """
@@ -44,7 +44,6 @@ class Target(ABC):
     verified: str
     suffix: str | None = None
     baked: bool = False
-    decoders: bool = False
     fine_maps: bool = False
     default_out: Path | None = None
     bundled: tuple[str, ...] = ()
@@ -82,6 +81,9 @@ class RuleTarget(Target):
         run: runs these files as the target program would. ``run(files, rule, options, state,
             frames, context)`` gets a state [C, H, W], starts at step 0, and returns the state after
             ``frames`` frames of ``frame_steps`` steps each. None: they cannot be run here.
+        draw: draws a state as the target program would: ``draw(files, rule, options, state,
+            context)`` returns what :func:`nca.exporters.parity.compare.picture` returns. None:
+            pictures are not compared.
         frame_steps: number of steps per frame.
         grid: size of the state (height, width) that ``run`` needs; None: any.
         states: supported formats of the state.
@@ -92,6 +94,7 @@ class RuleTarget(Target):
 
     build_rule: Callable[[str, RuleFile, ExportOptions], Files]
     run: Callable[[Files, Rule, ExportOptions, Tensor, int, Context], Tensor] | None = None
+    draw: Callable[[Files, Rule, ExportOptions, Tensor, Context], Tensor] | None = None
     frame_steps: Callable[[Rule, ExportOptions], int] = lambda rule, options: free_steps(options)
     grid: Callable[[Rule, ExportOptions], tuple[int, int]] | None = None
     states: tuple[StateFormat, ...] = get_args(StateFormat)
@@ -100,7 +103,7 @@ class RuleTarget(Target):
 
     @override
     def build(self, rules: Rules, options: ExportOptions) -> Files:
-        check_rules(rules, decoders=self.decoders, fine_maps=self.fine_maps)
+        check_rules(rules, fine_maps=self.fine_maps)
         if options.state not in self.states:
             states = " or ".join(self.states)
             raise InputError(f"`state` {options.state}: this target supports {states}")
@@ -141,7 +144,7 @@ class RuleTarget(Target):
     def _compare(
         self, files: Files, rule: Rule, options: ExportOptions, context: Context | None
     ) -> Difference:
-        run = self.run
+        run, draw = self.run, self.draw
         if run is None:
             return Difference(None, reason="it cannot be run here")
         if options.weights == "inline" and matrix_count(rule) > MAX_MEASURED_MATRICES:
@@ -155,6 +158,7 @@ class RuleTarget(Target):
             frames * self.frame_steps(rule, options),
             options.seed,
             context,
+            draw and (lambda state, used: draw(files, rule, options, state, used)),
         )
 
     def _notes(self, files: Files, rule: Rule, options: ExportOptions) -> Iterator[str]:
@@ -170,18 +174,16 @@ class RuleTarget(Target):
             yield "this rule was not trained for an 8-bit state and may look different"
 
 
-def check_rules(rules: Rules, *, decoders: bool = False, fine_maps: bool = False) -> None:
+def check_rules(rules: Rules, *, fine_maps: bool = False) -> None:
     """Refuse to export without a rule, or a rule that cannot be exported.
 
     Raises:
-        InputError: there is no rule, a weight is not finite, or a rule has a decoder and the
-            target does not support decoders, or not those of materials.
+        InputError: there is no rule, a weight is not finite, or a decoder draws all maps of a
+            material and ``fine_maps`` is False.
     """
     if not rules:
         raise InputError("no rule to export; give at least one rule file")
     for name, file in rules.items():
-        if not decoders:
-            file.rule.refuse_decoder(one_line(name), "this target")
         if file.rule.decoder is not None and file.rule.settings.maps and not fine_maps:
             raise InputError(
                 f"{one_line(name)}: a decoder draws the maps of this material "

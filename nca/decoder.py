@@ -23,7 +23,7 @@ MAX_ORDER = 8
 MIN_UNITS, MAX_UNITS = 16, 64
 MAX_LAYERS = 2
 COLORS = 3
-FIRST_GAIN = 3.0  # larger initial weights in the first layer, because channel values are about 0.5
+FIRST_GAIN = 3.0  # factor for initial weights of the first layer; its inputs are small, about 0.5
 
 
 def _is_whole(value: object, low: int, high: int) -> bool:
@@ -131,10 +131,10 @@ class Decoder(nn.Module):
             [B, N, h, w]; N is the number of outputs.
         """
         order = self.settings.order
-        # The units are the first axis here, so that one product serves all pixels. The channels'
-        # share of the first layer is linear, so it is computed once per cell and then interpolated.
-        shares = torch.tensordot(self.w1[:, : self.channels], padded, ([1], [1]))
-        shares = interpolate(shares, rows, columns, wraps=wraps)  # [hidden, B, h, w]
+        # The units are the first axis here, so that one product serves all pixels. The first layer
+        # is linear in the channels, so that part is computed once per cell and then interpolated.
+        from_channels = torch.tensordot(self.w1[:, : self.channels], padded, ([1], [1]))
+        from_channels = interpolate(from_channels, rows, columns, wraps=wraps)  # [hidden, B, h, w]
         # [hidden, order, (u, v), (sin, cos)]
         weights = self.w1[:, self.channels :].view(len(self.w1), order, 2, 2)
         across, down = (weights[:, :, i].flatten(1) for i in (0, 1))
@@ -142,12 +142,12 @@ class Decoder(nn.Module):
             waves(places, order).to(padded.dtype).to(padded.device) for places in (rows, columns)
         )
         place = (down @ v)[:, :, None] + (across @ u + self.b1[:, None])[:, None]
-        hidden = self._activate(shares + place[:, None]).flatten(1)
+        hidden = self._activate(from_channels + place[:, None]).flatten(1)
         for i in range(2, self.layers + 1):
             hidden = torch.addmm(getattr(self, f"b{i}")[:, None], getattr(self, f"w{i}"), hidden)
             if i < self.layers:
                 hidden = self._activate(hidden)
-        return hidden.view(self.outputs, *shares.shape[1:]).transpose(0, 1)
+        return hidden.view(self.outputs, *from_channels.shape[1:]).transpose(0, 1)
 
     def _activate(self, values: Tensor) -> Tensor:
         return values.sin() if self.settings.activation == "sine" else F.relu(values)
@@ -176,12 +176,12 @@ def interpolate(padded: Tensor, rows: Tensor, columns: Tensor, *, wraps: bool) -
         size = padded.shape[axis] - 2
         at = places - 0.5
         near = torch.arange(math.floor(float(at.min())), math.floor(float(at.max())) + 2)
-        shares = (1 - (at[:, None] - near).abs()).clamp(min=0)
-        shares = shares.to(padded.dtype).to(padded.device)  # some devices do not support float64
+        weights = (1 - (at[:, None] - near).abs()).clamp(min=0)
+        weights = weights.to(padded.dtype).to(padded.device)  # some devices do not support float64
         cells = near % size if wraps else near.clamp(-1, size)
         kept = padded.index_select(axis, cells.to(padded.device) + 1)
         # Use matrix products, because the backward pass of a gather is several times slower.
-        padded = shares @ kept if axis == 2 else kept @ shares.T
+        padded = weights @ kept if axis == 2 else kept @ weights.T
     return padded
 
 

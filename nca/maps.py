@@ -1,9 +1,10 @@
-"""The maps of a material: which channels of a cell hold its color, its normal, its height ...
+"""The maps of a material, and the channels of a cell that contain them.
 
-A material is a set of aligned images that a renderer needs, and a rule can hold all of them in the
-channels of its cells. The maps lie in consecutive channels, in the order of the rule's setting
-``maps``; color is always the first. All of them use the color map of the rule: a value of a map is
-``state * rgb_scale + rgb_offset``, and is shown in [0, 1].
+A material is a set of aligned images of a surface, such as its color, normals and height, from
+which a renderer draws the surface. A rule can grow all of them together. Its cells contain the maps
+in consecutive channels, in the order of the rule's setting ``maps``; color is always the first. A
+value of any map is ``state * rgb_scale + rgb_offset``, as for colors; values are displayed in
+[0, 1].
 """
 
 from dataclasses import dataclass
@@ -30,20 +31,21 @@ class MapKind:
 MAPS: dict[MapName, MapKind] = {
     "color": MapKind(3, "srgb", "base color, without light and shadow"),
     "normal": MapKind(
-        3, "linear", "direction of the surface, (n + 1) / 2 with x right, y up, z out (OpenGL)"
+        3, "linear", "unit normal n, stored as (n + 1) / 2; x right, y up, z out (OpenGL)"
     ),
-    "height": MapKind(1, "linear", "height above the lowest point, relative to the highest"),
+    "height": MapKind(1, "linear", "height: 0 is the lowest point, 1 is the highest"),
     "roughness": MapKind(1, "linear", "perceptual roughness: 0 is a mirror, 1 is matte"),
-    "occlusion": MapKind(1, "linear", "share of ambient light that arrives"),
+    "occlusion": MapKind(1, "linear", "fraction of the ambient light that reaches the surface"),
     "metalness": MapKind(1, "linear", "0 is not metal, 1 is metal"),
 }
 
 
 def check_maps(maps: object, channels: int) -> tuple[MapName, ...]:
-    """Check the setting ``maps`` of a rule with some number of channels; a list becomes a tuple.
+    """Check the setting ``maps`` of a rule that has ``channels`` channels; return it as a tuple.
 
     Raises:
-        ValueError: the message names the value and what would be right.
+        ValueError: it is not a list of distinct map names that begins with color, or the maps need
+            more channels.
     """
     if not isinstance(maps, list | tuple) or not all(isinstance(name, str) for name in maps):
         raise ValueError(f"maps must be a list of names, not {maps!r:.80}")
@@ -64,12 +66,12 @@ def check_maps(maps: object, channels: int) -> tuple[MapName, ...]:
 
 
 def map_width(maps: tuple[MapName, ...]) -> int:
-    """Number of channels of all maps; without maps, there are the three channels of the color."""
+    """Return the number of channels of all maps together; without maps, 3 for the color."""
     return sum(MAPS[name].width for name in maps or ("color",))
 
 
 def map_channels(maps: tuple[MapName, ...]) -> dict[MapName, slice]:
-    """The channels of every map."""
+    """Return the channels of each map; without maps, those of the color."""
     channels: dict[MapName, slice] = {}
     first = 0
     for name in maps or ("color",):

@@ -16,7 +16,6 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from nca.decoder import Decoder, interpolate, pixel_places
-from nca.errors import InputError
 from nca.maps import MapName, map_channels, map_width
 from nca.rng import fire_mask, uniform_noise
 from nca.rule_settings import Padding, Quantizer, RuleSettings
@@ -320,19 +319,6 @@ class Rule(nn.Module):
     def weight_count(self) -> int:
         """Number of trained weights in a step: ``w1``, ``b1``, ``w2`` and ``b2`` if it exists."""
         return sum(weight.numel() for weight in self.parameters()) - self.decoder_weight_count()
-
-    def refuse_decoder(self, name: str, program: str) -> None:
-        """Refuse a rule with a decoder, for a program that does not support decoders.
-
-        Raises:
-            InputError: the rule has a decoder. The message starts with ``name``, and names
-                ``program`` and a command that supports decoders.
-        """
-        if self.decoder is not None:
-            raise InputError(
-                f"{name}: a decoder draws its pictures, and {program} does not support decoders "
-                "yet; use nca render"
-            )
 
     def decoder_weight_count(self) -> int:
         """Number of trained weights in the decoder; 0 without a decoder."""

@@ -1,9 +1,10 @@
 // Draws the picture of rules with a decoder into a texture of any size. If several rules share the
 // cells, each draws one pass, which adds details of its decoder in proportion to its share of a cell.
+// NCA_SHARED: they do. It is a macro because software renderers compute all branches.
 
 uniform vec2 nca_picture;      // size of the texture
 uniform vec4 nca_shown;        // the part of the state that it shows: corner and size, in cells
-uniform int nca_rule;          // number of the rule of this pass; below 0: it owns all cells
+uniform int nca_rule;          // number of the rule of this pass, if rules share the cells
 uniform bool nca_first;        // this is the first pass
 uniform bool nca_last;         // this is the last pass
 uniform bool nca_wraps;        // the state wraps at its edges
@@ -25,30 +26,30 @@ vec4 nca_decoded(vec2 nca_pixel) {
   vec4 nca_mean;
   vec3 nca_color = nca_details(nca_place, nca_mean);
   vec2 nca_faded;
-  if (nca_rule < 0) {
-    nca_color += nca_mean.rgb * nca_alone.x + nca_alone.y;
-    nca_faded = nca_fades(nca_mean.w, nca_alone);
-  } else {
-    // Interpolate the colors of the cells and the shares of the rule between the centers of cells.
-    vec2 nca_from = nca_place - 0.5, nca_part = fract(nca_from);
-    float nca_s = 0.0;
-    vec3 nca_plain = vec3(0.0);
-    nca_faded = vec2(0.0);
-    for (int nca_i = 0; nca_i < 4; nca_i++) {
-      ivec2 nca_next = ivec2(nca_i % 2, nca_i / 2), nca_c = ivec2(floor(nca_from)) + nca_next;
-      nca_c = nca_wraps ? (nca_c + nca_size) % nca_size : clamp(nca_c, ivec2(0), nca_size - 1);
-      vec2 nca_near = mix(1.0 - nca_part, nca_part, vec2(nca_next));
-      float nca_w = nca_near.x * nca_near.y;
-      vec4 nca_f = round(texelFetch(nca_field, nca_c, 0) * 255.0);
-      nca_s += nca_w * ((int(nca_f.x) == nca_rule ? nca_f.y : 0.0)
-                        + (int(nca_f.z) == nca_rule ? nca_f.w : 0.0)) / 255.0;
-      nca_plain += nca_w * nca_rgb(nca_c);
-      nca_faded += nca_w * nca_fades(nca_fetch(0, nca_c).w, nca_map(nca_c));
-    }
-    nca_color = nca_s * nca_color
-      + (nca_first ? nca_plain : texelFetch(nca_drawn, ivec2(nca_pixel), 0).rgb);
-    if (!nca_last) return vec4(nca_color, 1.0);
+#ifdef NCA_SHARED
+  // Interpolate the colors of the cells and the shares of the rule between the centers of cells.
+  vec2 nca_from = nca_place - 0.5, nca_part = fract(nca_from);
+  float nca_s = 0.0;
+  vec3 nca_plain = vec3(0.0);
+  nca_faded = vec2(0.0);
+  for (int nca_i = 0; nca_i < 4; nca_i++) {
+    ivec2 nca_next = ivec2(nca_i % 2, nca_i / 2), nca_c = ivec2(floor(nca_from)) + nca_next;
+    nca_c = nca_wraps ? (nca_c + nca_size) % nca_size : clamp(nca_c, ivec2(0), nca_size - 1);
+    vec2 nca_near = mix(1.0 - nca_part, nca_part, vec2(nca_next));
+    float nca_w = nca_near.x * nca_near.y;
+    vec4 nca_f = round(texelFetch(nca_field, nca_c, 0) * 255.0);
+    nca_s += nca_w * ((int(nca_f.x) == nca_rule ? nca_f.y : 0.0)
+                      + (int(nca_f.z) == nca_rule ? nca_f.w : 0.0)) / 255.0;
+    nca_plain += nca_w * nca_rgb(nca_c);
+    nca_faded += nca_w * nca_fades(nca_fetch(0, nca_c).w, nca_map(nca_c));
   }
+  nca_color = nca_s * nca_color
+    + (nca_first ? nca_plain : texelFetch(nca_drawn, ivec2(nca_pixel), 0).rgb);
+  if (!nca_last) return vec4(nca_color, 1.0);
+#else
+  nca_color += nca_mean.rgb * nca_alone.x + nca_alone.y;
+  nca_faded = nca_fades(nca_mean.w, nca_alone);
+#endif
   nca_color = clamp(nca_color, 0.0, 1.0);
   if (!nca_transparent) return vec4(nca_color, 1.0);
   return vec4(clamp(nca_color - nca_faded.y, 0.0, nca_faded.x), nca_faded.x);

@@ -1,9 +1,11 @@
-// A material, lit, or one of its maps; drawn into a texture of any size. See materials/maps.glsl.
+// Draws a material into a texture of any size: lit, or one of its maps. See materials/maps.glsl.
 //
-// NCA_MAP is 0: lit, or the number of a map; color is 0. NCA_RELIEF is 1 if there is a relief.
+// Macros:
+// - NCA_MAP: 0: the lit material; i: map i of nca.maps, where the color is map 0.
+// - NCA_RELIEF: 1 if the height map causes shadows and parallax, otherwise 0.
 
-uniform vec3 nca_lamp;       // place of the lamp, 0 to 1 across and down; 1, or 0: a distant light
-uniform float nca_relief;    // the largest height, in cells, for shadows and parallax
+uniform vec3 nca_lamp;       // x, y: place of the lamp in this part, 0 to 1 across and down; z: 0: distant light, 1: lamp
+uniform float nca_relief;    // height in cells where the height map is 1
 
 #if NCA_RELIEF
 float nca_height_of(ivec2 nca_at) {
@@ -25,8 +27,8 @@ float nca_height_at(vec2 nca_place) {
   return mix(nca_above, nca_below, nca_part.y);
 }
 
-// Where a ray toward the direction nca_v leaves the relief, if it would leave a flat surface at nca_place.
-vec2 nca_moved(vec2 nca_place, vec3 nca_v) {
+// Parallax: the place on the relief that the eye, in the direction nca_v, sees at nca_place.
+vec2 nca_parallax(vec2 nca_place, vec3 nca_v) {
   vec2 nca_slide = nca_relief * vec2(nca_v.x, -nca_v.y) / nca_v.z, nca_at = nca_place;
   for (int nca_i = 0; nca_i < 4; nca_i++) {
     nca_at = nca_place - nca_slide * (1.0 - nca_height_at(nca_at));
@@ -34,8 +36,8 @@ vec2 nca_moved(vec2 nca_place, vec3 nca_v) {
   return nca_at;
 }
 
-// How much of the lamp in the direction nca_l arrives; the relief has soft shadows.
-float nca_arriving(vec2 nca_place, vec3 nca_l) {
+// The fraction of the light from the direction nca_l that the relief does not shadow; shadows are soft.
+float nca_unshadowed(vec2 nca_place, vec3 nca_l) {
   float nca_dark = 0.0, nca_top = nca_height_at(nca_place);
   vec2 nca_reach = nca_relief * (1.0 - nca_top) * vec2(nca_l.x, -nca_l.y) / nca_l.z;
   for (int nca_i = 1; nca_i < 16; nca_i++) {
@@ -56,13 +58,14 @@ vec3 nca_encoded(vec3 nca_c) {
   return mix(nca_root, 12.92 * nca_c, vec3(lessThan(nca_c, vec3(0.0031308))));
 }
 
-// The light from a direction: ground below, sky above and in front; rough surfaces blur the horizon.
+// The light of the environment from a direction: the ground below, and the sky above and in front. A rough
+// surface blurs the horizon.
 vec3 nca_environment(vec3 nca_direction, float nca_rough) {
   float nca_up = dot(nca_direction, vec3(0.0, 0.8, 0.6)) / mix(0.25, 1.0, nca_rough);
   return mix(vec3(0.2, 0.18, 0.16), vec3(0.64, 0.71, 0.8), smoothstep(-1.0, 1.0, nca_up));
 }
 
-// Khronos PBR Neutral: colors stay as they are unless they are very bright.
+// Tone mapping, Khronos PBR Neutral: only very bright colors change noticeably.
 vec3 nca_toned(vec3 nca_c) {
   float nca_least = min(nca_c.r, min(nca_c.g, nca_c.b));
   nca_c -= nca_least < 0.08 ? nca_least - 6.25 * nca_least * nca_least : 0.04;
@@ -73,34 +76,34 @@ vec3 nca_toned(vec3 nca_c) {
   return mix(nca_c * nca_new / nca_peak, vec3(nca_new), nca_gray);
 }
 
-// The color toward nca_v of a material that the lamp, nca_power, lights from nca_l: GGX with the visibility
-// of Smith, correlated in height (Heitz, 2014), and Schlick's Fresnel.
+// The light that a material sends toward the eye, nca_v. The light source is in the direction nca_l and has the
+// power nca_power. GGX, with Smith's height-correlated visibility (Heitz, 2014) and Schlick's Fresnel term.
 vec3 nca_shaded(nca_Material nca_m, vec3 nca_l, vec3 nca_v, vec3 nca_power) {
   vec3 nca_base = nca_linear(nca_m.nca_base), nca_n = 2.0 * nca_m.nca_normal - 1.0;
   float nca_length = length(nca_n);
   nca_n = nca_length > 0.00001 ? nca_n / nca_length : vec3(0.0, 0.0, 1.0);
-  float nca_rough = max(nca_m.nca_rough, 0.1);  // the lamp is not a point
+  float nca_rough = max(nca_m.nca_rough, 0.1);  // a lamp is not a point, so highlights are never sharper
   float nca_a2 = nca_rough * nca_rough * nca_rough * nca_rough;
   vec3 nca_f0 = mix(vec3(0.04), nca_base, nca_m.nca_metal), nca_matte = nca_base * (1.0 - nca_m.nca_metal);
   vec3 nca_h = normalize(nca_l + nca_v), nca_across = cross(nca_n, nca_h);
   float nca_nl = max(dot(nca_n, nca_l), 0.0), nca_nv = max(dot(nca_n, nca_v), 0.01);
   float nca_nh = max(dot(nca_n, nca_h), 0.0), nca_vh = max(dot(nca_v, nca_h), 0.0);
-  // The cross product keeps small angles exact.
+  // For small angles, the cross product is more exact than 1 - cos(angle)^2.
   float nca_d = nca_a2 * nca_nh * nca_nh + dot(nca_across, nca_across);
   float nca_smith = nca_nl * sqrt(nca_nv * nca_nv * (1.0 - nca_a2) + nca_a2)
                   + nca_nv * sqrt(nca_nl * nca_nl * (1.0 - nca_a2) + nca_a2);
   vec3 nca_fresnel = nca_f0 + (1.0 - nca_f0) * pow(1.0 - nca_vh, 5.0);
   vec3 nca_direct = nca_matte * (1.0 - nca_fresnel) + nca_fresnel * nca_a2 / (nca_d * nca_d) * 0.5 / nca_smith;
-  // The share of the environment that is reflected: Karis, "Physically Based Shading on Mobile", 2014.
+  // The fraction of the environment that is reflected: Karis, "Physically Based Shading on Mobile", 2014.
   vec4 nca_r = nca_rough * vec4(-1.0, -0.0275, -0.572, 0.022) + vec4(1.0, 0.0425, 1.04, -0.04);
   float nca_k = min(nca_r.x * nca_r.x, exp2(-9.28 * nca_nv)) * nca_r.x + nca_r.y;
-  vec3 nca_share = nca_f0 * (nca_r.z - 1.04 * nca_k) + nca_r.w + 1.04 * nca_k;
+  vec3 nca_mirror = nca_f0 * (nca_r.z - 1.04 * nca_k) + nca_r.w + 1.04 * nca_k;
   vec3 nca_around = nca_matte * nca_environment(nca_n, 1.0)
-                  + nca_share * nca_environment(reflect(-nca_v, nca_n), nca_rough);
+                  + nca_mirror * nca_environment(reflect(-nca_v, nca_n), nca_rough);
   return nca_power * nca_direct * nca_nl + nca_m.nca_open * nca_around;
 }
 
-// The direction of a place that is nca_cells away, y down, and nca_above the surface.
+// The vector to a place nca_cells away (y down) and nca_above the surface, all in cells; its y points up.
 vec3 nca_toward(vec2 nca_cells, float nca_above) {
   return vec3(nca_cells.x, -nca_cells.y, nca_above);
 }
@@ -115,8 +118,8 @@ vec3 nca_lit(vec2 nca_place, float nca_wide) {
   }
   nca_l = normalize(nca_l);
 #if NCA_RELIEF
-  nca_place = nca_moved(nca_place, nca_v);
-  nca_power *= nca_arriving(nca_place, nca_l);
+  nca_place = nca_parallax(nca_place, nca_v);
+  nca_power *= nca_unshadowed(nca_place, nca_l);
 #endif
   return nca_encoded(nca_toned(nca_shaded(nca_mean(nca_place, nca_wide), nca_l, nca_v, nca_power)));
 }

@@ -12,30 +12,33 @@ from nca.errors import InputError
 from nca.exporters.command import export_rules
 from nca.exporters.settings import ExportSettings
 from nca.exporters.web.target import WebTarget
-from nca.gallery import gallery, gallery_path
+from nca.gallery import FINE, gallery, gallery_path
 from nca.pictures import PICTURES
 from nca.rulefile import load_rule, save_rule
 
 
-@pytest.mark.parametrize("name", gallery())
+@pytest.mark.parametrize("name", gallery(fine=True))
 def test_a_rule_of_the_gallery_is_of_a_bundled_picture_and_stable(name: str) -> None:
     file = load_rule(gallery_path(name))
-    assert name in PICTURES
+    assert name.removesuffix(FINE) in PICTURES
+    assert (file.rule.decoder is not None) == name.endswith(FINE)
     assert file.info["training"]["target"] == f"{name}.png"
-    report = gallery_path(name).parents[1] / "reports" / f"{name}.json"
+    path = gallery_path(name)
+    folder = path.parent if name.endswith(FINE) else path.parents[1] / "reports"
+    report = folder / f"{name}.json"
     figures = json.loads(report.read_text(encoding="utf-8"))["rules"][name]
     assert figures["verdict"] == "stable"
     assert figures["weights"] == file.rule.weight_count()
 
 
-@pytest.mark.parametrize("name", gallery())
+@pytest.mark.parametrize("name", gallery(fine=True))
 def test_a_rule_of_the_gallery_names_no_folder(name: str, tmp_path: Path) -> None:
     file = load_rule(gallery_path(name))  # which leaves out folders
     save_rule(tmp_path / "again", file.rule, file.info)
     assert (tmp_path / "again").read_bytes() == gallery_path(name).read_bytes()
 
 
-@pytest.mark.parametrize("name", gallery())
+@pytest.mark.parametrize("name", gallery(fine=True))
 def test_a_rule_of_the_gallery_grows(name: str) -> None:
     rule = load_rule(gallery_path(name)).rule
     (state,) = simulate(rule, rule.initial_state(1, 48, 48, seed=3), [150], seed=3)
@@ -65,4 +68,4 @@ def test_without_rules_the_gallery_is_exported(
 def test_without_rules_the_gallery_is_viewed(capsys: pytest.CaptureFixture[str]) -> None:
     words = ["view", "--headless", "--grid", "32x24", "--steps", "1", "--stats", "json"]
     assert main(words) == 0
-    assert json.loads(capsys.readouterr().out)["rules"] == gallery()
+    assert json.loads(capsys.readouterr().out)["rules"] == gallery(fine=True)

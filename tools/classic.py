@@ -17,21 +17,17 @@ from nca.automata.rle import parse_pattern, placed
 from nca.images import to_image
 
 WIDTH, HEIGHT = 76, 52  # cells of a panel
-SCALE, GAP = 4, 8  # pixels
-FRAMES, MILLISECONDS = 60, 90
-PANELS = {
-    "life": 30,
-    "brians-brain": 20,
-    "bombers": 110,
-    "cyclic": 240,
-}  # number of steps before the first frame
+SCALE, GAP = 4, 8  # pixels per side of a cell, and between panels
+FRAMES, MILLISECONDS = 60, 90  # number of frames, and duration of each
+# Automaton -> number of steps before the first frame.
+PANELS = {"life": 30, "brians-brain": 20, "bombers": 110, "cyclic": 240}
 GUN = """x = 36, y = 9
 24bo$22bobo$12b2o6b2o12b2o$11bo3bo4b2o12b2o$2o8bo5bo3b2o$2o8bo3bob2o4b
 obo$10bo5bo7bo$11bo3bo$12b2o!"""
 
 
 def first_state(name: str, classic: Classic) -> Tensor:
-    """State in the first frame, [1, C, H, W]; Life starts from a glider gun, others from noise."""
+    """Run an automaton up to the first frame, [1, C, H, W]; Life starts from a glider gun."""
     if name == "life":
         state = placed(parse_pattern(GUN), classic.states, (HEIGHT, WIDTH))[None]
     else:
@@ -41,7 +37,7 @@ def first_state(name: str, classic: Classic) -> Tensor:
 
 
 def pictures(name: str) -> Iterator[Image.Image]:
-    """Draw one panel, frame by frame."""
+    """Yield the frames of one panel."""
     classic = build(parse_automaton(name), NAMES[name].density)
     state = first_state(name, classic)
     for _ in range(FRAMES):

@@ -18,8 +18,9 @@ from nca.images import read_texture
 from nca.pictures import FOLDER
 from nca.rulefile import load_rule
 
-STEPS, EARLIER = 4000, 64  # step that is measured; number of earlier steps that averages can use
+STEPS, EARLIER = 4000, 64  # the measured step; number of steps before it that averages can use
 SEED = 1000
+# Label -> calm run, and number of steps in the average.
 WAYS = {
     "usual": (False, 1),
     "average of 4": (False, 4),
@@ -30,20 +31,20 @@ WAYS = {
 
 
 def row(name: str) -> str:
-    """The table row of a rule."""
+    """Measure a rule in each way; return its row of the table."""
     file = load_rule(gallery_path(name))
     rule, size = file.rule, training_size(file)
     target = read_texture(FOLDER / f"{name}.png", size)[None]
-    distance, looks = PatchDistance(target), AppearanceMeter(target)
-    seed, stops = rule.initial_state(1, size, size, seed=SEED), range(STEPS - EARLIER, STEPS + 1)
+    distance, meter = PatchDistance(target), AppearanceMeter(target)
+    start, stops = rule.initial_state(1, size, size, seed=SEED), range(STEPS - EARLIER, STEPS + 1)
     seen = {
-        calm: [rule.to_image(s)[0] for s in simulate(rule, seed, stops, seed=SEED, calm=calm)]
+        calm: [rule.to_image(s)[0] for s in simulate(rule, start, stops, seed=SEED, calm=calm)]
         for calm in (False, True)
     }
     cells = []
     for calm, steps in WAYS.values():
         *_, picture = averages(seen[calm], steps)
-        cells.append(f"{looks(picture).speckle:.2f} / {float(distance(picture[None])):.2f}")
+        cells.append(f"{meter(picture).speckle:.2f} / {float(distance(picture[None])):.2f}")
     return f"| {' | '.join([name, *cells])} |"
 
 

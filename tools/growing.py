@@ -17,16 +17,18 @@ from nca.images import to_image
 from nca.rule import Rule
 from nca.rulefile import load_rule
 
-WIDTH, HEIGHT = 320, 160
+WIDTH, HEIGHT = 320, 160  # cells
+# Step numbers of the frames, while the texture grows.
 GROW = (0, 4, 8, 12, 16, 20, 24, 28, 32, 40, 48, 56, 64, 80, 96, 120, 150, 200, 260, 320)
-STROKE = 14  # frames
+STROKE = 14  # number of frames while it is scratched
+# Step numbers of the frames after the scratch.
 HEAL = (2, 4, 6, 8, 10, 12, 14, 16, 20, 24, 28, 32, 40, 48, 56, 64, 80, 100, 130, 160, 200)
-RADIUS = 13
-MILLISECONDS = 80
+RADIUS = 13  # of the scratch, in cells
+MILLISECONDS = 80  # per frame
 
 
 def erased(state: Tensor, progress: float) -> Tensor:
-    """Erase the disc under a pointer that crosses the grid along a wave."""
+    """Erase a disc that moves across the grid along a wave, for ``progress`` from 0 to 1."""
     x = WIDTH * (0.12 + 0.76 * progress)
     y = HEIGHT * (0.5 + 0.28 * torch.tensor(6.3 * progress).sin())
     rows, columns = torch.meshgrid(torch.arange(HEIGHT), torch.arange(WIDTH), indexing="ij")
@@ -34,7 +36,7 @@ def erased(state: Tensor, progress: float) -> Tensor:
 
 
 def states(rule: Rule) -> Iterator[Tensor]:
-    """The states of all frames, [1, C, H, W]."""
+    """Yield the state of each frame, [1, C, H, W]."""
     for state in simulate(rule, rule.initial_state(1, HEIGHT, WIDTH, seed=0), GROW, seed=0):
         yield state
     for frame in range(STROKE):

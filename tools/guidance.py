@@ -1,4 +1,4 @@
-"""``python -m tools.guidance RUN PICTURE``: draw samples by class and by scale of the guidance.
+"""``python -m tools.guidance RUN PICTURE``: draw samples for each class and guidance scale.
 
 RUN is the folder of a model trained with ``--classes``. The picture has one column for each class,
 and two rows for each scale in ``SCALES``. The samples of all scales start from the same noise.
@@ -17,7 +17,7 @@ from nca.errors import InputError
 from nca.images import write_image
 
 SCALES = (1.0, 2.0, 4.0, 8.0)
-ROWS = 2
+ROWS = 2  # rows per scale
 
 
 def main(folder: Path, picture: Path) -> None:

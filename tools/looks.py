@@ -25,7 +25,7 @@ COLUMNS = {
     "order": ".2f",
     "misplaced": ".1f",
     "orientation": ".1f",
-}
+}  # figure -> number format
 
 
 def measured(rule_path: Path, picture: Path) -> list[Measurement]:
@@ -37,7 +37,7 @@ def measured(rule_path: Path, picture: Path) -> list[Measurement]:
 
 
 def row(name: str, run: list[Measurement]) -> str:
-    """A row of the table; a run that blew up has fewer figures."""
+    """Format a row of the table; a run that blew up has fewer figures."""
     cells = [
         " / ".join(number(getattr(moment, column), text) for moment in run) or "blew up"
         for column, text in COLUMNS.items()

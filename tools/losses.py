@@ -32,14 +32,14 @@ from nca.texture.train import train
 from nca.training.callback import Callback
 from nca.training.learner import Learner
 
-SIZE, STEPS, SEED = 128, 2000, 1000
+SIZE, STEPS, SEED = 128, 2000, 1000  # of the measured textures; SIZE in pixels
 PROBE = 40  # number of iterations for measuring the speed of a loss
 COLUMNS = ("patch", "vgg19", "speckle", "order", "misplaced", "iterations")
 
 
 def losses(vgg19: str) -> dict[str, dict[str, Any]]:
-    """Settings of each loss, by name; the other settings are those of the preset ``full``."""
-    alone: dict[str, float] = {}
+    """Return the settings of each loss, by name; all others are those of the preset ``full``."""
+    alone: dict[str, float] = {}  # no additional terms
     return {
         "gram": {"statistic": "gram", "terms": alone},
         "moments": {"statistic": "moments", "terms": alone},

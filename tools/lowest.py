@@ -14,7 +14,7 @@ REQUIREMENT = re.compile(r"([\w.-]+)>=([\w.]+)")
 
 
 def lowest() -> dict[str, str]:
-    """Oldest allowed version of each requirement that specifies one, by name."""
+    """Return the oldest allowed version of each requirement that specifies one, by name."""
     data = tomllib.loads(PYPROJECT.read_text(encoding="utf-8"))
     extras = data["project"]["optional-dependencies"]
     lines = [line for name, extra in extras.items() if name != "bench" for line in extra]

@@ -24,7 +24,7 @@ from nca.losses.patches import NearestPatches
 from nca.losses.settings import LossSettings
 from nca.losses.term import Term
 
-SIZE, STEPS = 128, 250
+SIZE, STEPS = 128, 250  # side of the image in pixels; default number of optimizer steps
 RATES, SLOW_FROM = (0.02, 0.005), 0.7  # two learning rates; fraction of steps with the first one
 PATCHES = "patches"
 
@@ -100,7 +100,7 @@ if __name__ == "__main__":
     parser.add_argument("--loss", nargs="+", required=True)
     parser.add_argument("--steps", type=int, default=STEPS)
     parser.add_argument(
-        "--judge", help="network that judges the results by Gram matrices of its features: vgg19"
+        "--judge", help="network whose Gram matrices judge the results, such as vgg19"
     )
     words = parser.parse_args()
     try:

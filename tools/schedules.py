@@ -1,4 +1,4 @@
-"""``python -m tools.schedules OUT DATA [NAME ...]``: measure KID by noise schedule and times.
+"""``python -m tools.schedules OUT DATA [NAME ...]``: measure KID by schedule and time sampling.
 
 It trains a small model for each row of ``MODELS``, and prints a table. All models have the same
 network and number of iterations, so the training cost is the same. NAME selects a row; default: all

@@ -19,7 +19,7 @@ def run(settings: ViewSettings) -> None:
         GraphicsError: there is no display or no usable OpenGL.
     """
     if not settings.rules:
-        settings = replace(settings, rules=tuple(map(gallery_path, gallery())))
+        settings = replace(settings, rules=tuple(map(gallery_path, gallery(fine=True))))
     if settings.run.headless:
         run_headless(settings)
     else:

@@ -94,7 +94,7 @@ class FieldActions:
         byte, field = self._brush.amount, field_of(self._brush.tool)
         if field == "size":
             return f"{amount_factor(byte):.2f}\u00d7"
-        return f"{100 * byte / 128:.0f} %"
+        return f"{100 * byte / 128:.0f}%"
 
 
 def amount_factor(byte: int) -> float:

@@ -25,7 +25,7 @@ from nca.viewer.simulation.display import NO_RING, Display
 from nca.viewer.simulation.fields import no_fields
 from nca.viewer.simulation.flashes import Frame
 from nca.viewer.simulation.history import History
-from nca.viewer.simulation.lit import maps_of, natural_view
+from nca.viewer.simulation.lit import default_view, maps_of
 from nca.viewer.simulation.look import Look, extent, parse_view, repeats, view_of
 from nca.viewer.simulation.simulation import Simulation
 from nca.viewer.simulation.steering import Steering
@@ -221,7 +221,7 @@ class Player:
     def set_view(self, view: str) -> None:
         """Show another view."""
         before = self.extent
-        self.look.view = "auto" if view == natural_view(self.simulation) else view
+        self.look.view = "auto" if view == default_view(self.simulation) else view
         if self.extent != before:
             self.fit()
 
@@ -357,7 +357,7 @@ class Player:
         simulation.set_rule(number, rule)
         if simulation.channels != channels:
             self.history.clear()
-            self.set_view(natural_view(simulation))
+            self.set_view(default_view(simulation))
         fits = all(old.settings.channels == rule.settings.channels for old in replaced)
         if number in self.files.awaited or not fits:
             self.files.awaited.discard(number)

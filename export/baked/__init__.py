@@ -1,1 +1,1 @@
-"""Export targets that run a rule once and store the result; ``--to`` has - instead of _."""
+"""Export targets that run a rule once and store the result; ``--to`` takes a module's name."""

@@ -1,7 +1,7 @@
-"""Export a rule as a glTF 2.0 file: a square with the finished texture, or the maps of a material.
+"""Export a rule as a glTF 2.0 file: a square with the grown texture or material.
 
-glTF is the format that 3D programs exchange. The file (``.glb``) contains everything: the square,
-its material and the images as PNG. Specification: https://registry.khronos.org/glTF/specs/2.0
+3D programs use glTF to exchange scenes. A ``.glb`` file contains everything: the square, its
+material and the images as PNG. Specification: https://registry.khronos.org/glTF/specs/2.0
 """
 
 import json
@@ -22,10 +22,11 @@ from nca.exporters.target import Files, Rules, Target, check_rules
 from nca.images import png_bytes, to_image
 from nca.rulefile import RuleFile
 
-SIDE, STEPS = 256, 1000
+SIDE, STEPS = 256, 1000  # default side of the grid in cells, and number of steps
+# OpenGL constants, which glTF uses too.
 FLOAT, VERTICES, REPEAT, CLAMP, LINEAR, MIPMAPS = 5126, 34962, 10497, 33071, 9729, 9987
-# The corners of the square in the order of a triangle strip, seen from +z. The top of the image is
-# at +y, and its texture coordinate is 0. The bitangent cross(normal, tangent) * w is +y.
+# The corners of the square, seen from +z, in the order of a triangle strip. The top of the image is
+# at +y and has the texture coordinate v = 0. The bitangent, cross(normal, tangent) * w, is +y.
 CORNERS: dict[str, tuple[tuple[float, ...], ...]] = {
     "POSITION": ((-0.5, 0.5, 0), (-0.5, -0.5, 0), (0.5, 0.5, 0), (0.5, -0.5, 0)),
     "NORMAL": ((0, 0, 1),) * 4,
@@ -36,11 +37,11 @@ STRIP = 5
 
 
 class GlbFile(Target):
-    """Files with a square each; the options ``grid`` and ``seed`` affect the images."""
+    """One ``.glb`` file per rule; the options ``grid`` and ``seed`` apply to its images."""
 
     @override
     def build(self, rules: Rules, options: ExportOptions) -> Files:
-        check_rules(rules, decoders=True, fine_maps=True)
+        check_rules(rules, fine_maps=True)
         return {
             f"{stem}{self.suffix}": glb(name, file, options)
             for stem, (name, file) in zip(file_names(rules), rules.items(), strict=True)
@@ -51,11 +52,11 @@ class GlbFile(Target):
         self, rules: Rules, files: Files, options: ExportOptions, context: Context | None = None
     ) -> dict[str, Difference]:
         del files, options, context
-        return {name: Difference(None, reason="torch has made its images") for name in rules}
+        return {name: Difference(None, reason="PyTorch computed its images") for name in rules}
 
 
 def glb(name: str, file: RuleFile, options: ExportOptions) -> bytes:
-    """Run a rule for 1,000 steps, and put its images on a square in a binary glTF file."""
+    """Make a binary glTF file: a square with the images of :func:`material_images`."""
     images = material_images(file, options)
     corners = {k: rows for k, rows in CORNERS.items() if k != "TANGENT" or "normal" in images}
     document: dict[str, Any] = {
@@ -108,10 +109,11 @@ def glb(name: str, file: RuleFile, options: ExportOptions) -> bytes:
 
 @torch.no_grad()
 def material_images(file: RuleFile, options: ExportOptions) -> dict[str, bytes]:
-    """The images of a material as PNG, by name: ``color``, ``normal`` and ``packed``.
+    """Run a rule for 1,000 steps; return its images as PNG: ``color``, ``normal`` and ``packed``.
 
-    ``packed`` has occlusion in red, roughness in green and metalness in blue, as glTF requires. A
-    map that the rule does not have is left out; height has no place in glTF.
+    ``packed`` has occlusion in red, roughness in green and metalness in blue, as glTF requires. An
+    image is left out if the rule has none of its maps. A map that is missing from ``packed`` is 1,
+    or 0 for metalness. glTF does not support height.
     """
     rule, side = file.rule, options.grid or SIDE
     start = rule.initial_state(1, side, side, seed=options.seed)
@@ -153,7 +155,7 @@ def _credit(file: RuleFile) -> dict[str, str]:
 
 
 def _padded(data: bytes, filler: bytes) -> bytes:
-    """Data whose length is a multiple of four, as glTF requires."""
+    """Append ``filler`` up to a multiple of four bytes, as glTF requires."""
     return data + filler * (-len(data) % 4)
 
 
@@ -161,6 +163,5 @@ TARGET = GlbFile(
     verified="checked with the Khronos glTF validator",
     suffix=".glb",
     baked=True,
-    decoders=True,
     fine_maps=True,
 )

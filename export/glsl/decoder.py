@@ -39,14 +39,15 @@ vec3 nca_details(vec2 nca_place, out vec4 nca_mean) {
 """
 
 
-def decoder_source(rule: Rule) -> str:
+def decoder_source(rule: Rule, details: str = "") -> str:
     """Emit ``vec3 nca_color(vec2 nca_cell)``: the color at a position, in cells.
 
-    It computes :meth:`nca.rule.Rule.colors_at`. The position must lie in the grid.
+    It computes :meth:`nca.rule.Rule.colors_at`. The position must lie in the grid. ``details``
+    defines ``nca_details``; the default is :func:`details_source`.
     """
     scale, offset = number(rule.settings.rgb_scale), number(rule.settings.rgb_offset)
     return (
-        f"{details_source(rule)}\nvec3 nca_color(vec2 nca_cell) {{\n"
+        f"{details or details_source(rule)}\nvec3 nca_color(vec2 nca_cell) {{\n"
         "  vec4 nca_mean;\n  vec3 nca_added = nca_details(nca_cell, nca_mean);\n"
         f"  return nca_mean.rgb * {scale} + {offset} + nca_added;\n}}\n"
     )

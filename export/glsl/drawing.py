@@ -78,9 +78,9 @@ def decoded_fragment(capabilities: Capabilities, channels: int, details: str) ->
     """Shader that draws the picture of rules with a decoder; see ``decoded.glsl``.
 
     Args:
-        capabilities: features of a device that blends rules.
+        capabilities: features of a device; it must blend rules.
         channels: number of channels of the state.
-        details: text that defines ``nca_details``.
+        details: GLSL code that defines ``nca_details``.
     """
     colors = colors_fragment(capabilities, channels)
     return colors.replace("#define NCA_VIEW 0\n", f"#define NCA_VIEW {len(VIEWS)}\n") + details
@@ -99,7 +99,8 @@ def screen_fragment(
         capabilities: features of the device.
         sampling: 0: zoomed out, 1: squares, 2: smooth, 3: sharp; None: uniforms decide.
         marks: whether the shader can draw lines between tiles, and the ring of the brush.
-        parts: the texture may show a part of the state, ``nca_shown`` (vec4).
+        parts: whether the texture shows only a part of the state: the uniform ``nca_shown``
+            (vec4; corner and size, in cells).
     """
     fixed = "" if sampling is None else f"#define NCA_SAMPLING {sampling}\n"
     fixed += "" if marks else "#define NCA_MARKS 0\n"

@@ -1,9 +1,9 @@
 """Fragment shaders that change a state, for desktop OpenGL and WebGL2: steps, life, strokes.
 
-Each shader fills a viewport of the size of the state with the triangle of :func:`vertex_shader`;
-output i of a :class:`Pass` is group ``groups[i]`` of the state.
+A viewport of the size of the state is filled with the triangle of :func:`vertex_shader`. Output i
+of a :class:`Pass` is group ``groups[i]`` of the state.
 
-Textures and uniforms in addition to :mod:`nca.exporters.glsl.emitter`:
+The shaders use these textures and uniforms, and those of :mod:`nca.exporters.glsl.emitter`:
 
 - ``nca_state``: the state before the step; ``nca_after``: the result of the step pass (life pass);
   ``nca_before``: the state one step ago (:mod:`nca.exporters.glsl.drawing`). Each is one texture
@@ -40,7 +40,7 @@ class Capabilities:
         draw_buffers: largest number of outputs of a pass. OpenGL 3.3 and most WebGL2 devices
             have 8; WebGL2 guarantees only 4.
         layers: the state is one texture array instead of one texture per group.
-        blend: several rules may share a state, each with its share in every cell.
+        blend: several rules may run in one state; each cell blends them by their shares.
         steering: rotation and coarseness of the perception, and the length of a step, are uniforms.
         rate: the update rate is a uniform.
         fields: with the macro ``NCA_FIELDS``, shaders read a texture of fields, see

@@ -10,12 +10,12 @@ from nca.exporters.glsl.text import template
 from nca.rule import Rule
 
 
-def general_details(rule: Rule) -> str:
+def general_details(rule: Rule, weights: str = WEIGHTS) -> str:
     """``nca_details`` of a rule."""
     defined = macros(rule).items()
-    return "".join(f"#define {name} {value}\n" for name, value in defined) + decoder_text()
+    return "".join(f"#define {name} {value}\n" for name, value in defined) + decoder_text(weights)
 
 
-def decoder_text() -> str:
-    """``nca_details`` of any rule with a decoder, without macros."""
-    return WEIGHTS + MATRIX + padding_text("nca_fetch") + template("decoder.glsl")
+def decoder_text(weights: str = WEIGHTS) -> str:
+    """``nca_details`` of any rule with a decoder, without macros; ``weights``: ``nca_weight``."""
+    return weights + MATRIX + padding_text("nca_fetch") + template("decoder.glsl")

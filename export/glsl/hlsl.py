@@ -14,7 +14,7 @@ TYPES = {
     "ivec2": "int2",
     "ivec4": "int4",
 }
-FUNCTIONS = {"mix": "lerp", "roundEven": "round"}
+FUNCTIONS = {"mix": "lerp", "fract": "frac", "roundEven": "round"}
 COMPARISONS = {"lessThan": "<", "greaterThanEqual": ">=", "equal": "=="}
 
 

@@ -1,4 +1,4 @@
-"""The shaders that draw the maps of materials, and light them: see ``lit.glsl``."""
+"""The shaders that draw materials: lit, or one of their maps; see ``lit.glsl``."""
 
 from nca.exporters.glsl.fragments import Capabilities, fetch_text, head_text, with_macro
 from nca.exporters.glsl.pieces import group_count
@@ -6,11 +6,12 @@ from nca.exporters.glsl.text import template
 from nca.maps import MAPS, MapName, map_channels, map_width
 
 LIT = "lit"
-MAP_VIEWS: tuple[str, ...] = (LIT, *list(MAPS)[1:])  # the index is NCA_MAP; color is another view
+# The index of a view is NCA_MAP. The color map is not here: the view "colors" shows it.
+MAP_VIEWS: tuple[str, ...] = (LIT, *list(MAPS)[1:])
 
 
 def map_layout(maps: tuple[MapName, ...]) -> int:
-    """The first channels of all maps but the color, as hexadecimal digits in their order."""
+    """Encode the first channel of each map except color: 4 bits per map, the lowest bits first."""
     channels = map_channels(maps)
     return sum(channels[n].start << 4 * i for i, n in enumerate(list(MAPS)[1:]) if n in channels)
 
@@ -20,10 +21,10 @@ FINE_LAYOUT = map_layout(tuple(MAPS))
 
 
 def lit_fragment(capabilities: Capabilities, channels: int) -> str:
-    """Shader of lit materials without its macros; ``lit.glsl`` describes them.
+    """Return the shader that draws materials; add the macros that ``lit.glsl`` describes.
 
     Args:
-        capabilities: features of a device that blends rules.
+        capabilities: features of a device; it must blend rules.
         channels: number of channels of the state.
     """
     return (

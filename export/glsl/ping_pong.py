@@ -1,12 +1,13 @@
 """A rule for programs that draw one image again and again: each pass reads the previous image.
 
-The groups of the state are tiles of the image (:mod:`nca.exporters.glsl.tiles`), and the texel
-above their mark counts the passes. A pass is a step, or half a step if cells die. In that case, the
-second half also needs group 0 from before the step, which the first half copies into one more tile.
+The groups of the state are tiles of the image (:mod:`nca.exporters.glsl.tiles`). The texel above
+the mark that follows the tiles counts the passes. A pass is a step, or half a step if cells die. In
+that case, the second half also needs group 0 from before the step, so the first half copies it into
+an additional tile.
 """
 
 from nca.exporters.glsl.text import template
-from nca.exporters.glsl.tiles import Tiles, arrange, tile_source
+from nca.exporters.glsl.tiles import Tiles, arrange, small_size, tile_source
 from nca.exporters.settings import ExportOptions
 from nca.rule import Rule
 
@@ -26,26 +27,30 @@ def ping_pong_tiles(rule: Rule, options: ExportOptions) -> Tiles:
 
 def ping_pong_grid(rule: Rule, options: ExportOptions) -> tuple[int, int]:
     """Height and width of a state for a quick run."""
-    side = ping_pong_tiles(rule, options).side
-    return min(side, 48), min(side, 64)
+    return small_size(rule, ping_pong_tiles(rule, options).side)
 
 
-def ping_pong_source(rule: Rule, options: ExportOptions, seed: str) -> str:
+def ping_pong_source(
+    rule: Rule, options: ExportOptions, seed: str, *, fills_screen: bool = False
+) -> str:
     """Emit the functions of a pass, for a target that defines ``vec4 nca_read(ivec2 texel)``.
 
-    ``nca_prepare(size of the image)`` comes first. ``nca_initial(texel)`` is the first image, and
-    ``nca_advance(texel)`` is the image after the one that ``nca_read`` reads.
+    A pass must first call ``nca_prepare(size of the image)``. ``nca_initial(texel)`` returns a
+    texel of the first image; ``nca_advance(texel)``, one of the image after that of ``nca_read``.
 
     Args:
         rule: the rule.
         options: digits and size of the grid.
         seed: GLSL expression of the random seed.
+        fills_screen: see :func:`nca.exporters.glsl.tiles.tile_source`.
     """
     dies = rule.settings.alive_threshold is not None
-    source = template("ping_pong.glsl").replace("NCA_PASSES", str(passes_per_step(rule)))
+    source = template("tiles/ping_pong.glsl").replace("NCA_PASSES", str(passes_per_step(rule)))
     return (
         "\nvec4 nca_read(ivec2 nca_texel);\n"
-        + tile_source(rule, ping_pong_tiles(rule, options), options, 1, seed=seed)
+        + tile_source(
+            rule, ping_pong_tiles(rule, options), options, 1, seed=seed, fills_screen=fills_screen
+        )
         + source
         + (ADVANCE_HALF if dies else ADVANCE)
     )

@@ -8,6 +8,7 @@ which runs a whole step.
 
 from dataclasses import dataclass
 
+from nca.exporters.glsl.decoder import decoder_source
 from nca.exporters.glsl.emitter import life_source, start_source, step_source
 from nca.exporters.glsl.pieces import coding, group_count, number
 from nca.exporters.glsl.text import template, without_repeats
@@ -16,6 +17,8 @@ from nca.rule import Rule
 
 # Shadertoy's smallest usual screen; tiles that fit in it fit everywhere.
 SMALLEST_SCREEN = (640, 360)
+LARGEST_SIDE = 256  # default number of cells along a side, at most
+FIGURE_SIDE = 72  # cells; the grid on which images that grow from one cell are trained by default
 
 
 @dataclass(frozen=True)
@@ -28,7 +31,7 @@ class Tiles:
 
     @property
     def texture_size(self) -> tuple[int, int]:
-        """Width and height of a texture for the tiles and the mark on their right (tiles.glsl)."""
+        """Width and height of a texture for the tiles and the mark on their right (layout.glsl)."""
         return self.columns * self.side + 1, self.rows * self.side
 
 
@@ -41,7 +44,7 @@ def arrange(
         rule: the rule.
         side: side of a tile in cells; default: what fits on the screen, at most 256.
         screen: width and height in texels.
-        spare: number of tiles after those of the groups.
+        spare: number of additional tiles, which follow those of the groups.
     """
     groups = group_count(rule.settings.channels) + spare
     width, height = screen
@@ -50,14 +53,38 @@ def arrange(
         return min((width - 1) // columns, height // -(-groups // columns))
 
     columns = max(range(1, groups + 1), key=fit)
-    largest = min(fit(columns), 256) // 8 * 8
+    largest = min(fit(columns), LARGEST_SIDE) // 8 * 8
     return Tiles(columns, -(-groups // columns), side or largest)
+
+
+def default_side(rule: Rule, pixels: int) -> int:
+    """Cells along a side by default, where a decoder draws a picture of ``pixels`` on a side."""
+    if rule.decoder is None:
+        return LARGEST_SIDE
+    least = FIGURE_SIDE if rule.settings.start == "center" else 1
+    return min(max(pixels // rule.settings.pixels_per_cell, least), LARGEST_SIDE)
+
+
+def brush_radius(rule: Rule) -> float:
+    """Radius of the brush in cells: about as large on the screen with a decoder as without."""
+    return 10.0 if rule.decoder is None else max(20.0 / rule.settings.pixels_per_cell, 2.0)
 
 
 def small_grid(rule: Rule, options: ExportOptions) -> tuple[int, int]:
     """Height and width of a state for a quick run on the smallest possible screen."""
-    side = arrange(rule, options.grid).side
-    return min(side, 48), min(side, 64)
+    return small_size(rule, arrange(rule, options.grid).side)
+
+
+def small_size(rule: Rule, side: int) -> tuple[int, int]:
+    """Height and width of a state of at most ``side`` cells that fills a small screen."""
+    scale = rule.settings.pixels_per_cell
+    return min(side, 48, 128 // scale), min(side, 64, 192 // scale)
+
+
+def screen_for(rule: Rule, tiles: Tiles, height: int, width: int) -> tuple[int, int]:
+    """Width and height of a screen that a state of this size fills, see :func:`tile_source`."""
+    scale = 1 if rule.settings.start == "center" else rule.settings.pixels_per_cell
+    return max(tiles.columns * width + 1, width * scale), max(tiles.rows, scale) * height
 
 
 @dataclass(frozen=True)
@@ -65,8 +92,8 @@ class TilePass:
     """One pass of a chain.
 
     Attributes:
-        reads: number of the pass with the state before the step.
-        after: in a life pass, number of the pass with the result of the step; None in a step pass.
+        reads: number of the pass whose texture contains the state before the step.
+        after: in a life pass, number of the pass that computed the step; None in a step pass.
         step: number of the step within the frame.
         last: whether it is the last pass of the frame, which also restarts and paints.
     """
@@ -96,14 +123,21 @@ def chain(rule: Rule, steps: int) -> list[TilePass]:
 
 
 def tile_source(
-    rule: Rule, tiles: Tiles, options: ExportOptions, steps: int, *, seed: str | None = None
+    rule: Rule,
+    tiles: Tiles,
+    options: ExportOptions,
+    steps: int,
+    *,
+    seed: str | None = None,
+    fills_screen: bool = False,
 ) -> str:
     """Emit the code that all passes share; the target defines ``nca_before`` after it.
 
     ``nca_before(texel)`` is a texel of the state before the step. ``nca_after(texel)`` is a texel
     of the state after it, only for rules with an alive threshold. Every pass first calls
     ``nca_begin``. It then writes the result of ``nca_tile_step`` or ``nca_tile_life``; the last
-    pass applies ``nca_finish`` to that result.
+    pass applies ``nca_finish`` to that result. ``nca_view(pixel, size of the screen)`` is the image
+    on a screen, and ``nca_smooth(position)`` is the color at a position, in cells.
 
     Args:
         rule: the rule.
@@ -111,10 +145,13 @@ def tile_source(
         options: digits, state format, random seed.
         steps: steps per frame. Frame 0 shows the initial state; frame 1 runs the first steps.
         seed: GLSL expression of the random seed; default: that of the options.
+        fills_screen: the texture is as large as the screen. Then a rule with a decoder has only as
+            many cells as fill the screen.
     """
     settings = rule.settings
     dies = settings.alive_threshold is not None
     exact = options.state != "rgba8"
+    zoom = _zoom(rule, options)
     constant = f"const uint nca_seed_number = {options.seed}u;"
     seed_line = f"#define nca_seed_number ({seed})" if seed else constant
     text = f"""
@@ -135,7 +172,8 @@ vec4 nca_before(ivec2 nca_texel);
 {"vec4 nca_after(ivec2 nca_texel);" if dies else ""}
 vec4 nca_mark() {{ return {"vec4(nca_size, nca_groups, 1)" if exact else "vec4(1, 0, 0, 1)"}; }}
 {coding(rule.settings, options.state)}
-{template("tiles.glsl")}{start_source(rule)}{step_source(rule, digits=options.digits)}"""
+{template("tiles/layout.glsl").replace("NCA_ZOOM", zoom)}{_picture(rule)}{start_source(rule)}\
+{step_source(rule, digits=options.digits)}"""
     if dies:
         text += (
             "\nvec4 nca_fetch_after(int nca_group, ivec2 nca_at) {\n"
@@ -144,7 +182,33 @@ vec4 nca_mark() {{ return {"vec4(nca_size, nca_groups, 1)" if exact else "vec4(1
     text += _writer("nca_tile_step", "nca_step", rule)
     if dies:
         text += _writer("nca_tile_life", "nca_live", rule)
-    return without_repeats(text) + _FRAME.format(steps=steps)
+    most = "nca_room"
+    if fills_screen and rule.decoder:
+        most = f"min(nca_room, ivec2(ceil(nca_screen * {zoom} - 0.01)))"
+    return without_repeats(text) + _FRAME.format(steps=steps, most=most)
+
+
+def _zoom(rule: Rule, options: ExportOptions) -> str:
+    """GLSL expression of the cells per pixel of ``nca_screen``.
+
+    A cell is drawn by as many pixels as its decoder was trained for, but an image that grows from
+    one cell is shown as a whole.
+    """
+    if rule.decoder is None:
+        return "min(1.0, 225.0 / nca_screen.y)"
+    zoom = number(1 / rule.settings.pixels_per_cell)
+    if rule.settings.start != "center":
+        return zoom
+    cells = number(options.grid or FIGURE_SIDE)
+    return f"max({zoom}, {cells} / min(nca_screen.x, nca_screen.y))"
+
+
+def _picture(rule: Rule) -> str:
+    """Emit ``nca_smooth`` and ``nca_view``."""
+    colors = template("tiles/cells.glsl")
+    if rule.decoder:
+        colors = decoder_source(rule) + template("tiles/decoded.glsl")
+    return colors + template("tiles/view.glsl")
 
 
 def _writer(name: str, function: str, rule: Rule) -> str:
@@ -168,7 +232,7 @@ _FRAME = """
 // Every pass calls this first, with the size of its texture, the frame, and the step in the frame.
 void nca_begin(vec2 nca_screen, int nca_frame, int nca_step_of_frame) {{
   ivec2 nca_room = (ivec2(nca_screen) - ivec2(1, 0)) / ivec2(nca_columns, nca_rows);
-  nca_size = clamp(nca_room, ivec2(1), ivec2(nca_side));
+  nca_size = clamp({most}, ivec2(1), ivec2(nca_side));
   uint nca_step_number = uint(nca_frame - 1) * {steps}u + uint(nca_step_of_frame);
   nca_base = nca_hash(nca_step_number + nca_hash(nca_seed_number));
 }}

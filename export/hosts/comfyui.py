@@ -20,14 +20,15 @@ from nca.exporters.glsl.ping_pong import (
     ping_pong_tiles,
 )
 from nca.exporters.glsl.text import comment, credit_lines, file_name
+from nca.exporters.glsl.tiles import screen_for
 from nca.exporters.parity.emulation import Draw, TileMachine
 from nca.exporters.settings import ExportOptions
 from nca.exporters.target import Files, RuleTarget
 from nca.rule import Rule
 from nca.rulefile import RuleFile
 
-SIDE = 512  # pixels of the workflow's picture
-STEPS = 600
+SIDE = 512  # side of the workflow's picture, in pixels
+STEPS = 600  # number of steps in one run of the node
 IMAGE = "u_image0"
 
 MAIN = """
@@ -52,7 +53,7 @@ void main() {
 
 
 def build(name: str, file: RuleFile, options: ExportOptions) -> Files:
-    """``NAME.frag`` to paste, and ``workflow.json`` to drop on ComfyUI.
+    """Make ``NAME.frag``, to paste into the node, and ``workflow.json``, to drop on ComfyUI.
 
     Raises:
         InputError: steps per frame are given, or the seed is too large for the node.
@@ -93,13 +94,13 @@ def shader(name: str, file: RuleFile, options: ExportOptions) -> str:
         f"uniform sampler2D {IMAGE};\nuniform vec2 u_resolution;\nuniform int u_pass;\n"
         "uniform int u_int0;\nlayout(location = 0) out vec4 fragColor0;\n"
         "layout(location = 1) out vec4 fragColor1;\n"
-        + ping_pong_source(rule, options, "uint(u_int0)")
+        + ping_pong_source(rule, options, "uint(u_int0)", fills_screen=True)
         + MAIN
     )
 
 
 def workflow(name: str, text: str, seed: int) -> dict[str, object]:
-    """A workflow in ComfyUI's API format: it draws a picture and saves it."""
+    """Make a workflow in ComfyUI's API format, which draws a picture and saves it."""
     empty = {"width": SIDE, "height": SIDE, "batch_size": 1, "color": 0}
     draw = {
         "fragment_shader": text,
@@ -116,7 +117,7 @@ def workflow(name: str, text: str, seed: int) -> dict[str, object]:
 
 
 def desktop_text(data: bytes) -> str:
-    """The text that the node compiles: GLSL 330 without precision."""
+    """Convert a shader as the node does: to GLSL 330, without precision qualifiers."""
     text = re.sub(r"precision \w+ \w+;\n", "", data.decode())
     return text.replace("#version 300 es", "#version 330 core", 1)
 
@@ -128,7 +129,7 @@ def run(
     (text,) = (desktop_text(data) for path, data in files.items() if path.endswith(".frag"))
     tiles = ping_pong_tiles(rule, options)
     height, width = state.shape[1:]
-    size = (tiles.columns * width + 1, tiles.rows * height)
+    size = screen_for(rule, tiles, height, width)
     machine = TileMachine(context, tiles, {IMAGE: size})
     machine.write(IMAGE, state)
     passes = frames * passes_per_step(rule) + 1

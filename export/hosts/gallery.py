@@ -8,8 +8,8 @@ import io
 import zipfile
 from collections.abc import Mapping
 
-import torch
 from moderngl import Context
+from PIL import Image
 from tqdm import tqdm
 from typing_extensions import override
 
@@ -27,9 +27,13 @@ from nca.gl.context import open_headless
 from nca.images import png_bytes, to_image
 from nca.rule import Rule
 from nca.rulefile import RuleFile, rule_bytes
+from nca.viewer.simulation.display import Display
+from nca.viewer.simulation.look import Look
+from nca.viewer.simulation.simulation import Simulation
 
 TITLE = "Living textures"
-THUMBNAIL_SIZE, THUMBNAIL_STEPS = 128, 400
+CELLS, PIXELS = 128, 256  # largest side of the grid of a thumbnail, and of its picture
+THUMBNAIL_STEPS = 400
 FIRST_DATE = (1980, 1, 1, 0, 0, 0)  # fixed date in the zip archive, so that builds are reproducible
 
 
@@ -74,20 +78,34 @@ def _rule_files(stem: str, name: str, file: RuleFile, seed: int) -> Files:
     }
 
 
+def side(rule: Rule) -> int:
+    """Cells along a side of a thumbnail: fewer if a decoder draws many pixels per cell."""
+    return min(CELLS, PIXELS // rule.settings.pixels_per_cell)
+
+
 def thumbnail(rule: Rule, seed: int, context: Context | None = None) -> bytes:
-    """A PNG of the grown texture of a rule."""
-    state = rule.initial_state(1, THUMBNAIL_SIZE, THUMBNAIL_SIZE, seed=seed)
-    options = ExportOptions(seed=seed, steps_per_frame=1)
+    """A PNG of the grown texture of a rule; a material is lit, if there is OpenGL."""
     try:
         used = context or open_headless()
     except GraphicsError:
-        grown: torch.Tensor = rule(state, THUMBNAIL_STEPS, seed=seed)
-    else:
-        files = glsl.build("thumbnail", RuleFile(rule), options)
-        grown = glsl.run(files, rule, options, state[0], THUMBNAIL_STEPS, used)[None]
-        if context is None:
-            used.release()
-    return png_bytes(to_image(rule.to_image(grown)[0]))
+        state = rule.initial_state(1, side(rule), side(rule), seed=seed)
+        return png_bytes(to_image(rule.to_image(rule(state, THUMBNAIL_STEPS, seed=seed))[0]))
+    picture = _drawn(used, rule, seed)
+    if context is None:
+        used.release()
+    return png_bytes(picture)
+
+
+def _drawn(context: Context, rule: Rule, seed: int) -> Image.Image:
+    simulation = Simulation(context, [rule], (side(rule), side(rule)), seed=seed)
+    display = Display(context)
+    simulation.step(THUMBNAIL_STEPS)
+    # Decoders draw details that are finer than the cells, and light has finer highlights.
+    fine = rule.decoder is not None or rule.settings.maps
+    picture = display.whole(simulation, Look(), PIXELS // side(rule) if fine else 1)
+    display.release()
+    simulation.release()
+    return picture
 
 
 def zipped(files: Files) -> bytes:
@@ -111,13 +129,14 @@ def _index(stems: Mapping[str, str], rules: Rules) -> bytes:
         "img-src 'self' file: data:",
         scripts="'self' file: ",
         title=TITLE,
-        size=THUMBNAIL_SIZE,
+        size=CELLS,
         credit=shared,
         rules=[
             {
                 "stem": stem,
                 "name": " ".join(name.split()) or stem,
                 "size": size_line(rules[name].rule),
+                "cells": side(rules[name].rule),
                 "credit": "" if shared else credit,
             }
             for (stem, name), credit in zip(stems.items(), lines, strict=True)

@@ -8,14 +8,20 @@ from moderngl import Context
 from torch import Tensor
 
 from nca.exporters.glsl.text import comment, credit_lines, file_name
-from nca.exporters.glsl.tiles import TilePass, arrange, chain, small_grid, tile_source
+from nca.exporters.glsl.tiles import (
+    TilePass,
+    arrange,
+    brush_radius,
+    chain,
+    screen_for,
+    small_grid,
+    tile_source,
+)
 from nca.exporters.parity.emulation import Draw, TileMachine
 from nca.exporters.settings import ExportOptions
 from nca.exporters.target import Files, RuleTarget, free_steps
 from nca.rule import Rule
 from nca.rulefile import RuleFile
-
-BRUSH_RADIUS = 10.0
 
 
 def build(name: str, file: RuleFile, options: ExportOptions) -> Files:
@@ -34,9 +40,9 @@ def build(name: str, file: RuleFile, options: ExportOptions) -> Files:
     text = (
         f"#version 330\n{comment(head)}\nuniform vec2 u_resolution;\nuniform vec2 u_mouse;\n"
         f"uniform int u_frame;\n{samplers}\nout vec4 nca_out;\n"
-        + tile_source(rule, arrange(rule, options.grid), options, steps)
+        + tile_source(rule, arrange(rule, options.grid), options, steps, fills_screen=True)
         + _readers(rule, passes)
-        + _main(passes)
+        + _main(passes, brush_radius(rule))
     )
     return {f"{file_name(name)}.frag": text.encode()}
 
@@ -64,7 +70,7 @@ def _readers(rule: Rule, passes: list[TilePass]) -> str:
     return text
 
 
-def _main(passes: list[TilePass]) -> str:
+def _main(passes: list[TilePass], radius: float) -> str:
     cases = []
     for one in passes:
         kind = "step" if one.after is None else "life"
@@ -74,7 +80,7 @@ def _main(passes: list[TilePass]) -> str:
         )
         if one.last:
             case += f"""
-  vec3 nca_brush = vec3(nca_place(u_mouse, u_resolution), {BRUSH_RADIUS});
+  vec3 nca_brush = vec3(nca_place(u_mouse, u_resolution), {radius});
   // glslViewer reports no mouse buttons, so the mouse paints whenever it moves.
   vec4 nca_was = nca_before(nca_pointer_place());
   if (nca_was.w < 0.5 || distance(nca_brush.xy, nca_was.xy) < 0.5) nca_brush.z = 0.0;
@@ -102,7 +108,7 @@ def run(
     passes = chain(rule, free_steps(options))
     tiles = arrange(rule, options.grid)
     height, width = state.shape[1:]
-    screen = (tiles.columns * width + 1, tiles.rows * height)
+    screen = screen_for(rule, tiles, height, width)
     names = [f"u_doubleBuffer{number}" for number in range(len(passes))]
     machine = TileMachine(context, tiles, dict.fromkeys(names, screen))
     machine.write(names[-1], state)

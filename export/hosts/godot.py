@@ -1,23 +1,21 @@
-"""Export a rule for Godot 4: compute shaders, a shader that shows the state, and a node script."""
-
-import re
+"""Export a rule for Godot 4: compute shaders, and a node script that runs them."""
 
 import jinja2
-import numpy as np
 import torch
 from moderngl import Context
 from torch import Tensor
 
+from nca.exporters.glsl.decoder import decoder_source
 from nca.exporters.glsl.emitter import life_source, start_source, step_source
-from nca.exporters.glsl.pieces import coding, group_count, number, state_code
+from nca.exporters.glsl.general_decoder import general_details
+from nca.exporters.glsl.pieces import coding, group_count, number
 from nca.exporters.glsl.text import comment, credit_lines, template, without_repeats
-from nca.exporters.glsl.weights import choose_store
+from nca.exporters.glsl.weights import Store, choose_decoder_store, choose_store
 from nca.exporters.manifest import WEIGHT_FILE, weight_bytes
-from nca.exporters.parity.compare import NotMeasuredError
-from nca.exporters.parity.emulation import DTYPES, loaded, stored
+from nca.exporters.parity.compute import ComputeMachine
 from nca.exporters.settings import ExportOptions
 from nca.exporters.target import Files, RuleTarget, free_steps
-from nca.gl.buffers import from_texels, to_texels
+from nca.maps import MAPS, MapName, map_channels
 from nca.rule import Rule
 from nca.rulefile import RuleFile
 
@@ -27,11 +25,51 @@ DATA_FORMATS = {
     "rgba8": "R8G8B8A8_UNORM",
 }
 UNTESTED = "Tested as OpenGL compute shaders, not in Godot itself."
+PICTURE = 512  # pixels across the picture of a decoder, if no grid size is given
+# Red, green and blue of the texture "orm", as in Godot's ORM materials; values of missing maps.
+ORM: dict[MapName, str] = {"occlusion": "1.0", "roughness": "1.0", "metalness": "0.0"}
+WEIGHTS = """layout(set = 0, binding = 5, std430) restrict readonly buffer NcaWeights {
+  vec4 texel[];
+} nca_weights;
+vec4 nca_weight(int nca_i) { return nca_weights.texel[nca_i]; }
+"""
 FIELDS = """// #define NCA_FIELDS  // read fields, see nca_texture.gd
 #ifdef NCA_FIELDS
 layout(set = 0, binding = 4, rgba8) restrict readonly uniform image2D nca_fields;
 vec4 nca_field_texel(ivec2 nca_at) { return imageLoad(nca_fields, nca_at); }
 #endif
+"""
+VALUES = """
+float nca_value(int nca_channel, ivec2 nca_at) {{
+  return nca_fetch(nca_channel / 4, nca_at)[nca_channel % 4] * {scale} + {offset};
+}}
+
+vec3 nca_values(int nca_channel, ivec2 nca_at) {{
+  return vec3(nca_value(nca_channel, nca_at), nca_value(nca_channel + 1, nca_at),
+              nca_value(nca_channel + 2, nca_at));
+}}
+
+// A normal of length 1, from its values in [0, 1] to such values.
+vec3 nca_unit(vec3 nca_normal) {{
+  vec3 nca_n = 2.0 * nca_normal - 1.0;
+  return 0.5 * nca_n / max(length(nca_n), 1e-12) + 0.5;
+}}
+"""
+GROUP = "layout(local_size_x = 8, local_size_y = 8, local_size_z = 1) in;\n"
+# Godot makes no mipmaps of textures that shaders write; without them, materials flicker afar.
+MIPMAP = f"""
+{GROUP}layout(set = 0, binding = 0, rgba16f) restrict readonly uniform image2D nca_fine;
+layout(set = 0, binding = 1, rgba16f) restrict writeonly uniform image2D nca_coarse;
+
+void main() {{
+  ivec2 nca_at = ivec2(gl_GlobalInvocationID.xy);
+  if (any(greaterThanEqual(nca_at, imageSize(nca_coarse)))) return;
+  ivec2 nca_low = 2 * nca_at, nca_high = min(nca_low + 1, imageSize(nca_fine) - 1);
+  vec4 nca_sum = imageLoad(nca_fine, nca_low) + imageLoad(nca_fine, nca_high)
+               + imageLoad(nca_fine, ivec2(nca_low.x, nca_high.y))
+               + imageLoad(nca_fine, ivec2(nca_high.x, nca_low.y));
+  imageStore(nca_coarse, nca_at, 0.25 * nca_sum);
+}}
 """
 CONSTANTS = """layout(push_constant, std430) uniform NcaConstants {
   ivec2 size;   // cells across and down
@@ -43,42 +81,47 @@ CONSTANTS = """layout(push_constant, std430) uniform NcaConstants {
 
 
 def build(name: str, file: RuleFile, options: ExportOptions) -> Files:
-    """``nca_*.glsl``, ``nca_view.gdshader``, ``nca_texture.gd`` and the weights if necessary."""
+    """``nca_*.glsl``, ``nca_texture.gd`` and the weights if necessary."""
     rule = file.rule
     settings = rule.settings
     store = choose_store(rule, options.weights)
+    drawing_store = choose_decoder_store(rule, options.weights) if rule.decoder else "inline"
     dies = settings.alive_threshold is not None
     credit = [*credit_lines(name, file), UNTESTED]
     groups = range(group_count(settings.channels))
-    weights = ""
-    if store == "texture":
-        weights = (
-            "layout(set = 0, binding = 3, std430) restrict readonly buffer NcaWeights {\n"
-            "  vec4 texel[];\n} nca_weights;\n"
-            "vec4 nca_weight(int nca_i) { return nca_weights.texel[nca_i]; }\n"
-        )
     call = ", ".join(f"nca_n{g}" for g in groups)
-    step = weights + FIELDS + step_source(rule, store, fields=True, digits=options.digits)
+    step = (WEIGHTS if store == "texture" else "") + FIELDS
+    step += step_source(rule, store, fields=True, digits=options.digits)
     texts = {"nca_step.glsl": _compute(rule, options, credit, step, _update("nca_step", call))}
     if dies:
         texts["nca_live.glsl"] = _compute(
             rule, options, credit, life_source(rule), _update("nca_live", call), after=True
         )
     texts["nca_paint.glsl"] = _paint(rule, options, credit)
-    texts["nca_view.gdshader"] = _view(rule, options, credit)
+    texts["nca_draw.glsl"] = _draw(rule, options, credit, drawing_store)
+    if settings.maps:
+        texts["nca_mipmap.glsl"] = f"#[compute]\n#version 450\n\n{comment(credit)}{MIPMAP}"
+    stores = {"nca_step": store, "nca_draw": drawing_store}
+    weighted = [shader for shader, where in stores.items() if where == "texture"]
+    scale = settings.pixels_per_cell
     environment = jinja2.Environment(autoescape=False, trim_blocks=True, keep_trailing_newline=True)
     script = environment.from_string(template("hosts/godot_texture.gd")).render(
         groups=len(groups),
         dies=dies,
         data_format=DATA_FORMATS[options.state],
-        weight_file=WEIGHT_FILE if store == "texture" else "",
-        side=options.grid or 256,
+        weight_file=WEIGHT_FILE if weighted else "",
+        weighted=weighted,
+        side=options.grid or (PICTURE // scale if rule.decoder else 256),
         steps=free_steps(options),
         seed=options.seed,
+        scale=scale if rule.decoder else 0,
+        wraps=settings.wraps,
+        maps=settings.maps,
+        textures=list(_texels(rule)),
     )
     texts["nca_texture.gd"] = "".join(f"# {line}\n" for line in credit) + script
     files = {name: text.encode() for name, text in texts.items()}
-    if store == "texture":
+    if weighted:
         files[WEIGHT_FILE] = weight_bytes(rule)
     return files
 
@@ -95,8 +138,7 @@ def _head(rule: Rule, options: ExportOptions, credit: list[str]) -> str:
 #version 450
 
 {comment(credit)}
-layout(local_size_x = 8, local_size_y = 8, local_size_z = 1) in;
-{CONSTANTS}
+{GROUP}{CONSTANTS}
 ivec2 nca_size;
 uint nca_base;
 {coding(rule.settings, options.state)}"""
@@ -166,69 +208,88 @@ void main() {{
 """
 
 
-def _view(rule: Rule, options: ExportOptions, credit: list[str]) -> str:
-    scale, offset = map(number, state_code(rule.settings, options.state))
-    settings = rule.settings
-    color_scale, color_offset = number(settings.rgb_scale), number(settings.rgb_offset)
-    return f"""{comment(credit)}
-shader_type canvas_item;
-
-uniform sampler2DArray nca_state : filter_linear, repeat_enable;
-
-void fragment() {{
-  vec3 nca_value = (texture(nca_state, vec3(UV, 0.0)).rgb - {offset}) * {scale};
-  COLOR = vec4(clamp(nca_value * {color_scale} + {color_offset}, 0.0, 1.0), 1.0);
-}}
+def _draw(rule: Rule, options: ExportOptions, credit: list[str], store: Store) -> str:
+    """The shader that draws the textures of :func:`_texels`, of any size if there is a decoder."""
+    texels = _texels(rule)
+    # Godot decodes the colors of some textures in 8-bit formats, but never those in half floats.
+    images = "".join(
+        f"layout(set = 0, binding = {binding}, rgba16f) restrict writeonly uniform image2D"
+        f" nca_{name}_texture;\n"
+        for binding, name in enumerate(texels, 1)
+    )
+    stores = "".join(
+        f"  imageStore(nca_{name}_texture, nca_at, clamp({texel}, 0.0, 1.0));\n"
+        for name, texel in texels.items()
+    )
+    if rule.decoder is None:
+        scale, offset = map(number, (rule.settings.rgb_scale, rule.settings.rgb_offset))
+        source = VALUES.format(scale=scale, offset=offset)
+    elif store == "inline":
+        source = decoder_source(rule)
+    else:
+        source = decoder_source(rule, general_details(rule, WEIGHTS))
+    return f"""{_head(rule, options, credit)}{_image(options, 0, "readonly", "nca_state")}{
+        _fetch("nca_fetch", "nca_state")
+    }{images}{source}
+void main() {{
+  ivec2 nca_at = ivec2(gl_GlobalInvocationID.xy);
+  ivec2 nca_pixels = imageSize(nca_color_texture);
+  nca_size = nca_constants.size;
+  if (any(greaterThanEqual(nca_at, nca_pixels))) return;
+{stores}}}
 """
 
 
-def opengl_text(data: bytes) -> str:
-    """A compute shader for OpenGL: constants in a buffer, no descriptor sets."""
-    text = data.decode().removeprefix("#[compute]\n")
-    text = text.replace("layout(push_constant, std430)", "layout(std140, binding = 7)")
-    return re.sub(r"layout\(set = 0, ", "layout(", text)
+def _texels(rule: Rule) -> dict[str, str]:
+    """The textures to draw, and the texels of each as a GLSL expression."""
+    if rule.decoder is not None:
+        place = "(vec2(nca_at) + 0.5) * (vec2(nca_size) / vec2(nca_pixels))"
+        return {"color": f"vec4(nca_color({place}), 1.0)"}
+    channels = {name: places.start for name, places in map_channels(rule.settings.maps).items()}
+    texels = {"color": "vec4(nca_values(0, nca_at), 1.0)"}
+    if "normal" in channels:
+        texels["normal"] = f"vec4(nca_unit(nca_values({channels['normal']}, nca_at)), 1.0)"
+    if channels.keys() & ORM.keys():
+        packed = (
+            f"nca_value({channels[name]}, nca_at)" if name in channels else missing
+            for name, missing in ORM.items()
+        )
+        texels["orm"] = f"vec4({', '.join(packed)}, 1.0)"
+    if "height" in channels:
+        texels["height"] = f"vec4(vec3(nca_value({channels['height']}, nca_at)), 1.0)"
+    return texels
 
 
 def run(
     files: Files, rule: Rule, options: ExportOptions, state: Tensor, frames: int, context: Context
 ) -> Tensor:
     """Run the compute shaders in OpenGL, in the order of the node's script."""
-    if context.version_code < 430:
-        raise NotMeasuredError("compute shaders need OpenGL 4.3")
-    channels, height, width = state.shape
-    groups = group_count(channels)
-    code = state_code(rule.settings, options.state)
-    dtype = DTYPES[options.state]
-    textures = [context.texture_array((width, height, groups), 4, dtype=dtype) for _ in range(3)]
-    textures[0].write(stored(to_texels(state, groups, code), dtype).tobytes())
-    shaders = {
-        name: context.compute_shader(opengl_text(data))
-        for name, data in files.items()
-        if name in ("nca_step.glsl", "nca_live.glsl")
-    }
-    if WEIGHT_FILE in files:
-        context.buffer(files[WEIGHT_FILE]).bind_to_storage_buffer(3)
-    current = 0
+    machine = ComputeMachine(context, files, rule, options, state)
     for step in range(frames * free_steps(options)):
-        words = np.array([width, height, step, options.seed], "<u4").tobytes() + bytes(16)
-        context.buffer(words).bind_to_uniform_block(7)
-        before, after, scratch = textures[current], textures[1 - current], textures[2]
-        dies = "nca_live.glsl" in shaders
-        calls = {"nca_step.glsl": [before, scratch if dies else after]}
-        if dies:
-            calls["nca_live.glsl"] = [before, after, scratch]
-        for name, images in calls.items():
-            for binding, image in enumerate(images):
-                image.bind_to_image(binding, read=binding != 1, write=binding == 1)
-            shaders[name].run(-(-width // 8), -(-height // 8), 1)
-            context.memory_barrier()
-        current = 1 - current
-    result = loaded(textures[current].read(), dtype, (groups, height, width, 4))
-    return torch.from_numpy(from_texels(result, code)[:channels])
+        machine.step(step)
+    return machine.read()
+
+
+def draw(
+    files: Files, rule: Rule, options: ExportOptions, state: Tensor, context: Context
+) -> Tensor:
+    """Draw the textures in OpenGL; return the values of all maps in their order, [N, h, w]."""
+    height, width = state.shape[1:]
+    scale = rule.settings.pixels_per_cell
+    machine = ComputeMachine(context, files, rule, options, state)
+    drawn = machine.draw(list(_texels(rule)), (scale * height, scale * width))
+    packed = dict(zip(ORM, drawn.get("orm", ()), strict=False))
+    return torch.cat(
+        [
+            packed[name][None] if name in packed else drawn[name][: MAPS[name].width]
+            for name in map_channels(rule.settings.maps)
+        ]
+    )
 
 
 TARGET = RuleTarget(
     build_rule=build,
     run=run,
+    draw=draw,
     verified="tested as OpenGL compute shaders; not in Godot itself",
 )

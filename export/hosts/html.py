@@ -55,7 +55,6 @@ def rendered_page(data: dict[str, Any], title: str, *, invites: bool = False) ->
 TARGET = WebTarget(
     write=page_html,
     suffix=".html",
-    decoders=True,
     fine_maps=True,
     verified="tested in Chromium and Firefox",
 )

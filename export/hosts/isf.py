@@ -12,7 +12,7 @@ from torch import Tensor
 from nca.errors import InputError
 from nca.exporters.glsl.pieces import state_code
 from nca.exporters.glsl.text import credit_lines, file_name, one_line
-from nca.exporters.glsl.tiles import Tiles, arrange, tile_source
+from nca.exporters.glsl.tiles import Tiles, arrange, default_side, tile_source
 from nca.exporters.parity.emulation import Draw, TileMachine
 from nca.exporters.settings import ExportOptions
 from nca.exporters.target import Files, RuleTarget
@@ -23,6 +23,7 @@ from nca.rulefile import RuleFile
 STATE, OTHER, STEPPED = "nca_state", "nca_other", "nca_stepped"
 # Buffers have a fixed size, independent of the screen.
 ROOM = (2048, 2048)
+PIXELS = 1024  # side of a grid that a decoder draws, by default
 NEEDS_INTEGERS = """
 #if __VERSION__ < 130
 #error "This automaton needs a host with GLSL 1.30 or GLSL ES 3.00: it counts in integers."
@@ -42,10 +43,16 @@ def frame_steps(rule: Rule, options: ExportOptions) -> int:
     return steps
 
 
+def buffer_tiles(rule: Rule, options: ExportOptions) -> Tiles:
+    """Layout of the tiles in a buffer."""
+    side = default_side(rule, PIXELS) if rule.decoder else None
+    return arrange(rule, options.grid or side, ROOM)
+
+
 def build(name: str, file: RuleFile, options: ExportOptions) -> Files:
     """One ``.fs`` file."""
     steps = frame_steps(file.rule, options)
-    tiles = arrange(file.rule, options.grid, ROOM)
+    tiles = buffer_tiles(file.rule, options)
     header = json.dumps(_header(name, file, options, tiles, steps), indent=2)
     # These characters occur only in strings of the JSON, where an escaped slash means the same.
     header = header.replace("*/", "*\\/")
@@ -176,7 +183,7 @@ def run(
     """Draw the passes of the file in order."""
     (data,) = files.values()
     passes = json.loads(data.decode().partition("*/")[0][2:])["PASSES"][:-1]
-    tiles = arrange(rule, options.grid, ROOM)
+    tiles = buffer_tiles(rule, options)
     code = state_code(rule.settings, options.state)
     sizes = {one["TARGET"]: (int(one["WIDTH"]), int(one["HEIGHT"])) for one in passes}
     dtype = "f4" if passes[0]["FLOAT"] else "f1"
@@ -198,7 +205,7 @@ TARGET = RuleTarget(
     frame_steps=frame_steps,
     verified="tested in OpenGL, pass by pass; not in a VJ program",
     suffix=".fs",
-    grid=lambda rule, options: (arrange(rule, options.grid, ROOM).side,) * 2,
+    grid=lambda rule, options: (buffer_tiles(rule, options).side,) * 2,
     states=("rgba32f", "rgba8"),
     inline=True,
 )

@@ -12,7 +12,16 @@ from torch import Tensor
 
 from nca.errors import InputError
 from nca.exporters.glsl.text import comment, credit_lines, one_line
-from nca.exporters.glsl.tiles import TilePass, Tiles, arrange, chain, small_grid, tile_source
+from nca.exporters.glsl.tiles import (
+    TilePass,
+    Tiles,
+    arrange,
+    brush_radius,
+    chain,
+    screen_for,
+    small_grid,
+    tile_source,
+)
 from nca.exporters.parity.emulation import Draw, TileMachine
 from nca.exporters.settings import ExportOptions
 from nca.exporters.target import Files, RuleTarget
@@ -21,7 +30,6 @@ from nca.rulefile import RuleFile
 
 LETTERS = "ABCD"
 KEYBOARD_CHANNEL = 2
-BRUSH_RADIUS = 10.0
 
 
 def frame_steps(rule: Rule, options: ExportOptions) -> int:
@@ -65,7 +73,7 @@ def _common(name: str, file: RuleFile, tiles: Tiles, options: ExportOptions, ste
         f"{steps} step{'s' if steps > 1 else ''} per frame. Tested in OpenGL, with the passes in"
         " the site's order, but not on the site itself.",
     ]
-    return comment(head) + tile_source(file.rule, tiles, options, steps)
+    return comment(head) + tile_source(file.rule, tiles, options, steps, fills_screen=True)
 
 
 def _buffer(rule: Rule, number: int, one: TilePass) -> str:
@@ -78,7 +86,7 @@ def _buffer(rule: Rule, number: int, one: TilePass) -> str:
     kind = "step" if one.after is None else "life"
     finish = f"""
   bool nca_restart = !nca_is_marked() || nca_key(82);
-  float nca_radius = iMouse.z > 0.0 ? {BRUSH_RADIUS} : 0.0;
+  float nca_radius = iMouse.z > 0.0 ? {brush_radius(rule)} : 0.0;
   vec3 nca_brush = vec3(nca_place(iMouse.xy, iResolution.xy), nca_radius);
   nca_result = nca_finish(ivec2(nca_pixel), nca_result, nca_restart, nca_brush, nca_key(16));"""
     key = f"""
@@ -182,7 +190,7 @@ def run(
     passes = chain(rule, frame_steps(rule, options))
     tiles = arrange(rule, options.grid)
     height, width = state.shape[1:]
-    screen = (tiles.columns * width + 1, tiles.rows * height)
+    screen = screen_for(rule, tiles, height, width)
     sizes = {**dict.fromkeys(LETTERS[: len(passes)], screen), "keyboard": (256, 3)}
     machine = TileMachine(context, tiles, sizes)
     machine.write(LETTERS[len(passes) - 1], state)

@@ -1,10 +1,16 @@
-"""Export a rule for three.js: an ES module with a class, and a page that shows it on a mesh."""
+"""Export a rule for three.js: an ES module with a class, and a page that shows it on a mesh.
+
+One pass draws the textures that a ``MeshStandardMaterial`` reads: the color of the rule, or all
+maps of a material.
+"""
 
 import json
+from collections.abc import Sequence
 
 from moderngl import Context
 from torch import Tensor
 
+from nca.exporters.glsl.decoder import decoder_source
 from nca.exporters.glsl.drawing import colors_fragment
 from nca.exporters.glsl.fragments import (
     Capabilities,
@@ -14,36 +20,54 @@ from nca.exporters.glsl.fragments import (
     step_passes,
     vertex_shader,
 )
-from nca.exporters.glsl.pieces import group_count, state_code
+from nca.exporters.glsl.pieces import group_count, number, state_code
 from nca.exporters.glsl.text import comment, credit_lines, template
 from nca.exporters.parity.emulation import LayerMachine
 from nca.exporters.settings import ExportOptions
 from nca.exporters.target import Files, RuleTarget
+from nca.maps import MapName, map_channels
 from nca.rule import Rule
 from nca.rulefile import RuleFile
 
 HOST = Capabilities("300 es", fields=True)
-GRID = 256
+GRID, PIXELS = 256, 1024  # default side of the grid, and of the picture that a decoder draws
 VERSION = "#version 300 es\n"  # three.js writes this line itself
 MODULE, DATA = "nca.js", "const NCA = "
-# Materials expect upright pictures with linear colors; the texture stores them as sRGB.
-COLORS = """
-void main() {
-  vec2 nca_at = vec2(gl_FragCoord.x, nca_picture.y - gl_FragCoord.y);
-  vec3 nca_c = clamp(nca_shown(nca_at), 0.0, 1.0);
-  vec3 nca_linear = mix(pow((nca_c + 0.055) / 1.055, vec3(2.4)), nca_c / 12.92,
-                        vec3(lessThanEqual(nca_c, vec3(0.04045))));
-  nca_out0 = vec4(nca_linear, 1.0);
+# Three.js reads these maps from red, green and blue, so that one texture can hold them: their names
+# in three.js and in a rule, and the value of a missing one.
+PACKED: dict[str, tuple[MapName, str]] = {
+    "aoMap": ("occlusion", "1.0"),
+    "roughnessMap": ("roughness", "1.0"),
+    "metalnessMap": ("metalness", "0.0"),
 }
+COLOR = "vec4(nca_linear(nca_shown(nca_pixel)), 1.0)"
+# Materials expect upright pictures with linear colors; the texture of colors stores them as sRGB.
+MAIN = """
+vec3 nca_linear(vec3 nca_c) {
+  nca_c = clamp(nca_c, 0.0, 1.0);
+  return mix(pow((nca_c + 0.055) / 1.055, vec3(2.4)), nca_c / 12.92,
+             vec3(lessThanEqual(nca_c, vec3(0.04045))));
+}
+
+// Cells without a normal are flat.
+vec3 nca_unit(vec3 nca_n) {
+  return length(nca_n) > 0.00001 ? 0.5 * normalize(nca_n) + 0.5 : vec3(0.5, 0.5, 1.0);
+}
+
+void main() {
+  vec2 nca_pixel = vec2(gl_FragCoord.x, nca_picture.y - gl_FragCoord.y);
+  ivec2 nca_cell = ivec2(nca_pixel / nca_picture * vec2(nca_size));
 """
 
 
 def build(name: str, file: RuleFile, options: ExportOptions) -> Files:
     """The module and the page."""
     rule = file.rule
-    colors, _, _ = colors_fragment(HOST, rule.settings.channels, rule.settings).rpartition("\nvoid")
+    scale = rule.settings.pixels_per_cell
+    textures = _textures(rule)
     data = {
-        "grid": options.grid or GRID,
+        "grid": options.grid or min(GRID, PIXELS // scale),
+        "scale": scale,
         "seed": options.seed,
         "steps": _steps(options),
         "groups": group_count(rule.settings.channels),
@@ -54,13 +78,48 @@ def build(name: str, file: RuleFile, options: ExportOptions) -> Files:
         "step": _passes(step_passes(rule, HOST, digits=options.digits)),
         "live": _passes(life_passes(rule, HOST)),
         "brush": _passes(paint_passes(rule, HOST)),
-        "colors": _without_version(colors + COLORS),
+        "draw": _without_version(_drawing(rule, [value for _, value in textures])),
+        "textures": [names for names, _ in textures],
     }
     module = comment(credit_lines(name, file)) + f"{DATA}{json.dumps(data)};\n"
     return {
         MODULE: (module + template("hosts/threejs.js")).encode(),
         "example.html": template("hosts/threejs.html").encode(),
     }
+
+
+def _textures(rule: Rule) -> list[tuple[list[str], str]]:
+    """Names of the maps of a material in each texture that it reads, and their values in GLSL."""
+    scale, offset = number(rule.settings.rgb_scale), number(rule.settings.rgb_offset)
+    values = {
+        name: [
+            f"(nca_fetch({c // 4}, nca_cell)[{c % 4}] * {scale} + {offset})"
+            for c in range(at.start, at.stop)
+        ]
+        for name, at in map_channels(rule.settings.maps).items()
+    }
+    textures = [(["map"], COLOR)]
+    if "normal" in values:
+        vector = f"vec3({', '.join(values['normal'])})"
+        textures.append((["normalMap"], f"vec4(nca_unit(2.0 * {vector} - 1.0), 1.0)"))
+    names = [three for three, (name, _) in PACKED.items() if name in values]
+    if names:
+        parts = (values.get(name, [missing])[0] for name, missing in PACKED.values())
+        textures.append((names, f"vec4({', '.join(parts)}, 1.0)"))
+    if "height" in values:
+        textures.append((["displacementMap"], f"vec4(vec3({values['height'][0]}), 1.0)"))
+    return textures
+
+
+def _drawing(rule: Rule, values: Sequence[str]) -> str:
+    """The shader that draws all textures, one per output."""
+    decoder = decoder_source(rule) if rule.decoder else ""
+    settings = rule.settings
+    text = colors_fragment(HOST, settings.channels, settings, decoder=decoder)
+    text = text[: text.rindex("\nvoid")]
+    text += "".join(f"layout(location = {i}) out vec4 nca_out{i};\n" for i in range(1, len(values)))
+    lines = (f"  nca_out{i} = clamp({value}, 0.0, 1.0);\n" for i, value in enumerate(values))
+    return f"{text}{MAIN}{''.join(lines)}}}\n"
 
 
 def _steps(options: ExportOptions) -> int:

@@ -9,9 +9,11 @@ from moderngl import Context
 from torch import Tensor
 
 from nca.errors import InputError
+from nca.exporters.glsl.decoder import decoder_source
 from nca.exporters.glsl.emitter import life_source, start_source, step_source
 from nca.exporters.glsl.pieces import coding, group_count, number, state_code
 from nca.exporters.glsl.text import comment, credit_lines, without_repeats
+from nca.exporters.glsl.tiles import default_side
 from nca.exporters.hosts.glsl import FIELDS
 from nca.exporters.parity.emulation import LayerMachine
 from nca.exporters.settings import ExportOptions
@@ -21,6 +23,7 @@ from nca.rule import Rule
 from nca.rulefile import RuleFile
 
 MAX_BUFFERS = 8
+PIXELS = 512  # side of a picture that a decoder draws, by default
 PIXEL_FORMATS = {
     "rgba32f": "32-bit float (RGBA)",
     "rgba16f": "16-bit float (RGBA)",
@@ -67,7 +70,7 @@ def build(name: str, file: RuleFile, options: ExportOptions) -> Files:
         files[f"step{suffix}.frag"] = head + _step(rule, options, part)
         if rule.settings.alive_threshold is not None:
             files[f"live{suffix}.frag"] = head + _live(rule, options, part, groups)
-    files["view.frag"] = head + _view(rule, options)
+    files["view.frag"] = head + (_decoded if rule.decoder else _view)(rule, options)
     files["network.txt"] = _recipe(name, file, options, list(map(len, parts)))
     return {name: text.encode() for name, text in files.items()}
 
@@ -167,8 +170,22 @@ void main() {{
 """
 
 
+def _decoded(rule: Rule, options: ExportOptions) -> str:
+    text = _shared(rule, options, group_count(rule.settings.channels)) + decoder_source(rule)
+    return f"""{text}
+layout(location = 0) out vec4 nca_out0;
+
+void main() {{
+  nca_size = textureSize(sTD2DInputs[0], 0);
+  // Row 0 of the state is the top of the image.
+  vec3 nca_drawn = nca_color(vec2(vUV.x, 1.0 - vUV.y) * vec2(nca_size));
+  nca_out0 = TDOutputSwizzle(vec4(clamp(nca_drawn, 0.0, 1.0), 1.0));
+}}
+"""
+
+
 def _recipe(name: str, file: RuleFile, options: ExportOptions, buffers: list[int]) -> str:
-    groups, side = sum(buffers), options.grid or 256
+    groups, side = sum(buffers), options.grid or default_side(file.rule, PIXELS)
     dies = file.rule.settings.alive_threshold is not None
     last = "live" if dies else "step"
     several = len(buffers) > 1
@@ -204,8 +221,7 @@ def _recipe(name: str, file: RuleFile, options: ExportOptions, buffers: list[int
     lines += [
         f"{number}. Make a Render Select TOP for every color buffer of '{last}'; set the Target TOP"
         " of state0, state1 ... to them, in order.",
-        f"{number + 1}. Make a GLSL TOP 'view': pixel shader view.frag, input the Render Select of"
-        " color buffer 0; 8-bit; the resolution of the image.",
+        f"{number + 1}. {_view_recipe(file.rule, side)}",
         f"{number + 2}. Set nca_reset to 1 for one frame to start. The extend mode of the inputs"
         " does not matter: the shaders handle the borders themselves.",
         "",
@@ -216,6 +232,20 @@ def _recipe(name: str, file: RuleFile, options: ExportOptions, buffers: list[int
         "Neutral: 0, 128, 128, 128.",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _view_recipe(rule: Rule, side: int) -> str:
+    if rule.decoder is None:
+        return (
+            "Make a GLSL TOP 'view': pixel shader view.frag, input the Render Select of"
+            " color buffer 0; 8-bit; the resolution of the image."
+        )
+    pixels = side * rule.settings.pixels_per_cell
+    return (
+        "Make a GLSL Multi TOP 'view': pixel shader view.frag; inputs: the Render Selects of all"
+        f" color buffers, in order; 8-bit; {pixels} x {pixels}, or any other resolution: its"
+        " decoder draws finer detail at a higher one."
+    )
 
 
 def shader_text(data: bytes, inputs: int) -> str:

@@ -13,11 +13,12 @@ import nca
 from nca.exporters.glsl.hlsl import to_hlsl
 from nca.exporters.glsl.ping_pong import passes_per_step, ping_pong_source, ping_pong_tiles
 from nca.exporters.glsl.text import comment, credit_lines, file_name, template
+from nca.exporters.glsl.tiles import brush_radius, default_side
 from nca.exporters.settings import ExportOptions
 from nca.exporters.target import Files, RuleTarget, free_steps
 from nca.rulefile import RuleFile
 
-SIDE = 256  # cells
+PIXELS, MAX_PIXELS = 512, 4096  # side of the picture
 UNTESTED = "Tested as OpenGL shaders, not in Unity itself."
 SCRIPT = "NcaTexture.cs"
 
@@ -28,6 +29,7 @@ def build(name: str, file: RuleFile, options: ExportOptions) -> Files:
     credit = [*credit_lines(name, file), UNTESTED]
     free = replace(options, grid=None)  # the script sets the number of cells
     tiles = ping_pong_tiles(rule, free)
+    side = options.grid or default_side(rule, PIXELS)
     hlsl = to_hlsl(ping_pong_source(rule, free, "uint(_Seed)"))
     values = {
         "credit": credit,
@@ -37,7 +39,9 @@ def build(name: str, file: RuleFile, options: ExportOptions) -> Files:
         "rows": tiles.rows,
         "passes": passes_per_step(rule),
         "seed": options.seed if options.seed < 2**31 else options.seed - 2**32,
-        "side": options.grid or SIDE,
+        "side": side,
+        "pixels": min(side * rule.settings.pixels_per_cell, MAX_PIXELS) if rule.decoder else PIXELS,
+        "radius": f"{brush_radius(rule):g}",
         "steps": free_steps(options),
         "version": nca.__version__,
     }

@@ -27,7 +27,6 @@ def component_js(rules: Rules, settings: PageSettings | None = None) -> bytes:
 TARGET = WebTarget(
     write=component_js,
     suffix=".js",
-    decoders=True,
     fine_maps=True,
     verified="tested in Chromium and Firefox",
 )

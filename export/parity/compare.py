@@ -46,8 +46,12 @@ def compare(
     steps: int,
     seed: int,
     context: moderngl.Context | None = None,
+    draw: Callable[[torch.Tensor, moderngl.Context], torch.Tensor] | None = None,
 ) -> Difference:
-    """Compare ``run(state, context)``, from a grown state [C, H, W], with steps in torch."""
+    """Compare ``run(state, context)``, from a grown state [C, H, W], with steps in torch.
+
+    If given, ``draw(state, context)`` of the result is compared with its :func:`picture`, too.
+    """
     state = grown_state(rule, *size, seed)
     expected = rule(state, steps, seed=seed)[0]
     own = context is None
@@ -55,12 +59,29 @@ def compare(
         used = open_headless() if context is None else context
         try:
             got = run(state[0], used)
+            largest = (got - expected).abs().max()
+            if draw is not None:
+                drawn = (draw(got, used) - picture(rule, expected)).abs().max()
+                largest = torch.maximum(largest, drawn)
         finally:
             if own:
                 used.release()
     except (GraphicsError, NotMeasuredError) as error:
         return Difference(None, reason=str(error), notes=rounding_notes(rule))
-    return Difference(float((got - expected).abs().max()), steps, notes=rounding_notes(rule))
+    return Difference(float(largest), steps, notes=rounding_notes(rule))
+
+
+@torch.no_grad()
+def picture(rule: Rule, state: torch.Tensor) -> torch.Tensor:
+    """The picture of a state [C, H, W], or all maps of a material in their order, [N, h, w].
+
+    Values are in [0, 1].
+    """
+    if rule.decoder is None:
+        drawn = torch.cat(list(rule.to_maps(state[None]).values()), 1)
+    else:
+        drawn = rule.to_image(state[None])
+    return drawn[0].clamp(0, 1)
 
 
 def rounding_notes(rule: Rule) -> tuple[str, ...]:

@@ -22,12 +22,15 @@ def compact_shader(text: str) -> str:
     return re.sub(r"(?<=\d)\.0(?![\w.])", ".", short) + "\n"
 
 
-def with_short_names(text: str, kept: Iterable[str] = ()) -> str:
-    """Shorten the names in GLSL that start with ``nca_``, except uniforms and ``kept``."""
+def with_short_names(text: str, kept: Iterable[str] = (), prefix: str = "_") -> str:
+    """Shorten the names in GLSL that start with ``nca_``, except uniforms and ``kept``.
+
+    Texts that are joined later need different prefixes, so that their names differ.
+    """
     names = Counter(re.findall(r"\bnca_\w+", text))
     for name in {*kept, *re.findall(r"\buniform \w+ (nca_\w+)", text), "nca_size"}:
         del names[name]
-    short = ("_" + "".join(some) for n in (1, 2) for some in product(ascii_letters, repeat=n))
+    short = (prefix + "".join(some) for n in (1, 2) for some in product(ascii_letters, repeat=n))
     shorter = {name: next(short) for name, _ in names.most_common()}
     return re.sub(r"\bnca_\w+", lambda match: shorter.get(match[0], match[0]), text)
 

@@ -115,7 +115,7 @@ def page_data(rules: Rules, settings: PageSettings, *, thumbnails: bool = True) 
     Raises:
         InputError: there are no rules or more than 255, or a weight is not finite.
     """
-    check_rules(rules, decoders=True, fine_maps=True)
+    check_rules(rules, fine_maps=True)
     check_count(rules)
     channels = max(file.rule.settings.channels for file in rules.values())
     groups = group_count(channels)
@@ -148,7 +148,7 @@ def player_data(settings: PageSettings) -> dict[str, Any]:
         "vertex": vertex_shader(device.dialect),
         "general": _short(general_text()),
         "colors": _short(colors_fragment(device, 4)),  # with layers, for any number of channels
-        "decoder": _short(decoder_text()),
+        "decoder": _short(decoder_text(), prefix="d_"),  # joined with colors or fine
         "lit": _short(lit_fragment(device, 4)),
         "fine": _short(fine_text(device, 4)),
         "views": VIEWS,
@@ -166,9 +166,10 @@ def player_data(settings: PageSettings) -> dict[str, Any]:
     }
 
 
-def _short(text: str) -> str:
+def _short(text: str, prefix: str = "_") -> str:
     """Shorten a shader of the page, but keep the names that the decoder of a rule uses."""
-    return compact_shader(with_short_names(text, ("nca_details", "nca_fetch", "nca_fine")))
+    kept = "nca_details", "nca_fetch", "nca_fine"
+    return compact_shader(with_short_names(text, kept, prefix))
 
 
 def script_json(data: object) -> str:

@@ -5,6 +5,7 @@ from numbers import Integral
 from pathlib import Path
 from typing import TypeAlias, overload
 
+import torch
 from PIL import Image
 
 from nca.backends.simulate import simulate
@@ -77,6 +78,7 @@ def grow(
 def grow(rule: AnyRule, size: Size, steps: Iterable[int], seed: int = 0) -> list[Image.Image]: ...
 
 
+@torch.no_grad()
 def grow(
     rule: AnyRule, size: Size = 128, steps: int | Iterable[int] = 2000, seed: int = 0
 ) -> Image.Image | list[Image.Image]:
@@ -140,10 +142,10 @@ def rule_path(path: str | Path) -> Path:
     """
     if isinstance(path, Path):
         return path
-    if path in gallery():
+    if path in gallery(fine=True):
         return gallery_path(path)
     if not Path(path).exists():
-        names = ", ".join(gallery())
+        names = ", ".join(gallery(fine=True))
         raise InputError(f"`path` {path}: neither a file nor a bundled rule; those are {names}")
     return Path(path)
 

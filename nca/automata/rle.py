@@ -88,7 +88,7 @@ def _fill(pattern: Pattern, text: str) -> None:
         state = _state(letters)
         if state and count:
             if y >= height or x + count > width:
-                raise ValueError(f"it has cells outside its {width}x{height}")
+                raise ValueError(f"it has cells outside its size, {width}x{height}")
             pattern[y, x : x + count] = state
         x += count
 
@@ -103,7 +103,7 @@ def _state(letters: str) -> int:
 
 
 def placed(pattern: Pattern, states: Tensor, size: tuple[int, int]) -> Tensor:
-    """A grid with a pattern in the middle and state 0 around it.
+    """Put a pattern in the middle of a grid whose other cells are in state 0.
 
     Args:
         pattern: state number of each cell, [h, w].
@@ -118,9 +118,14 @@ def placed(pattern: Pattern, states: Tensor, size: tuple[int, int]) -> Tensor:
     """
     (height, width), (rows, columns) = size, pattern.shape
     if rows > height or columns > width:
-        raise InputError(f"the pattern has {columns}x{rows} cells, the grid {width}x{height}")
+        raise InputError(
+            f"the pattern has {columns}x{rows} cells, but the grid has {width}x{height}"
+        )
     if pattern.max() >= len(states):
-        raise InputError(f"the pattern has a state {pattern.max()}, the rule {len(states)} states")
+        raise InputError(
+            f"the pattern has a cell in state {pattern.max()}, but the last state of the rule is "
+            f"{len(states) - 1}"
+        )
     cells = np.zeros(size, np.int64)
     top, left = (height - rows) // 2, (width - columns) // 2
     cells[top : top + rows, left : left + columns] = pattern

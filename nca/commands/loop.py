@@ -55,7 +55,7 @@ def _best_start(rule: Rule, run: Run, grown: int, length: int) -> int:
     starts = range(grown, grown + length, max(1, length // CANDIDATES))
     stops = sorted({*starts, *(start + length for start in starts)})
     colors = {
-        stop: F.avg_pool2d(rule.to_image(state), BLUR, ceil_mode=True)
+        stop: F.avg_pool2d(rule.to_image(state, scale=1), BLUR, ceil_mode=True)
         for stop, state in zip(stops, run(stops), strict=True)
     }
     return min(starts, key=lambda start: float(F.mse_loss(colors[start], colors[start + length])))

@@ -47,7 +47,11 @@ def play(settings: PlaySettings) -> Path:
         raise InputError(f"`out` {settings.out}: is the photograph itself; choose another name")
     check_free(settings.out, settings.overwrite, file=True)
     rule = load_rule(settings.rule).rule
-    rule.refuse_decoder(str(settings.rule), "nca play")
+    if rule.decoder is not None:
+        raise InputError(
+            f"{settings.rule}: a decoder draws its pictures, and nca play does not support "
+            "decoders yet; use nca render"
+        )
     complete = settings.mask is not None or settings.expand is not None or settings.tile
     size = settings.size or (LARGEST if complete else USUAL)
     photo = to_tensor(read_image(settings.picture, max_side=size))

@@ -41,6 +41,7 @@ TRANSPARENT = (".png", ".apng", ".webp")
 REACH = 8  # an average covers this many times its nominal steps; older steps would weigh 1e-7
 
 
+@torch.no_grad()  # otherwise, the hidden units of every drawn pixel would be kept
 def render(settings: RenderSettings) -> Path | None:
     """Grow a texture and write it as an image or an animation; or write the maps of a material.
 

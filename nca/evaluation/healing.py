@@ -23,6 +23,7 @@ LOOK_EVERY = 10  # steps between two measurements
 LOOKS = 2  # measurements in a row that must not exceed the bound
 MAX_STEPS = 2000
 
+MOST_PER_CELL = 2  # pixels per cell in measured pictures; at 8, a patch would be flat
 PATCH, AROUND, CONTRAST = 3, 7, 2.0  # patch side, side of its surroundings, weight of the contrast
 TEXTURE_PATCHES, PLACE_PATCHES, PATCHES_AT_ONCE = 16_384, 4096, 512
 PATCHES_SEED = 20_260_131
@@ -114,7 +115,9 @@ def heal(rule: Rule, size: int, seed: int) -> Healing:
     """Erase a disc a quarter as wide as the grid from a grown texture, and measure the healing.
 
     The place is not compared with the target, but with another texture that the same rule has
-    grown: if a rule is far from its target, a scar may be as near to the target as the rest is.
+    grown. If a rule is far from its target, a scar may be as close to the target as the rest of the
+    texture. With a decoder, pictures of at most 2x2 pixels per cell are compared, so that a patch
+    covers as much of the texture as without a decoder.
 
     Args:
         rule: rule to run.
@@ -130,21 +133,22 @@ def heal(rule: Rule, size: int, seed: int) -> Healing:
     disc = along.square() + along[:, None].square() < radius**2
     inner = slice(round(size / 2 - radius), round(size / 2 + radius))
     outer = slice(size // 4, 3 * size // 4)
-    scale = rule.settings.pixels_per_cell
+    natural = rule.settings.pixels_per_cell
+    scale = min(natural, MOST_PER_CELL)
     place = disc[inner, inner].repeat_interleave(scale, 0).repeat_interleave(scale, 1)
-    distance = PlaceDistance(rule.to_image(other).clamp(0, 1), place)
+    distance = PlaceDistance(rule.to_image(other, scale=scale).clamp(0, 1), place)
 
-    def look(of: Tensor, rows: slice, columns: slice) -> Tensor:
+    def look(of: Tensor, rows: slice, columns: slice, scale: int = scale) -> Tensor:
         window = (rows.start, columns.start, rows.stop - rows.start, columns.stop - columns.start)
-        return rule.to_image(of, window=window).clamp(0, 1)
+        return rule.to_image(of, scale=scale, window=window).clamp(0, 1)
 
     width = inner.stop - inner.start
     places = [slice(start, start + width) for start in range(0, size - width + 1, width)]
     usual = [distance(look(state, y, x)) for y in places for x in places]
     bound = bound_of(usual)
     erased = state.masked_fill(disc, 0.0)
-    pictures = {"grown": look(state, outer, outer)[0]}
-    pictures["a disc is erased"] = look(erased, outer, outer)[0]
+    pictures = {"grown": look(state, outer, outer, natural)[0]}
+    pictures["a disc is erased"] = look(erased, outer, outer, natural)[0]
     distances = [distance(look(erased, inner, inner))]
     measurable = distances[0] >= MEASURABLE * bound
     outcome = f"not in {MAX_STEPS:,}" if measurable else NOT_MEASURABLE
@@ -157,7 +161,7 @@ def heal(rule: Rule, size: int, seed: int) -> Healing:
         distances.append(distance(look(healing, inner, inner)))
         alike = alike + 1 if measurable and distances[-1] <= bound else 0
         if alike <= 1:
-            shown, shown_after = look(healing, outer, outer)[0], stop
+            shown, shown_after = look(healing, outer, outer, natural)[0], stop
         if alike == LOOKS:
             steps = shown_after
             outcome = f"{steps}"

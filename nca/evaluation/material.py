@@ -1,4 +1,4 @@
-"""Compare the maps of a rule with those of a material: each alone, and how they are aligned."""
+"""Compare the maps of a rule with those of a material: each map, and the alignment of the maps."""
 
 from typing import Any
 
@@ -17,13 +17,13 @@ Maps = dict[MapName, Tensor]  # name: [3 or 1, H, W] in [0, 1]
 
 @torch.no_grad()
 def grown_maps(rule: Rule, side: int, seed: int) -> Maps:
-    """The maps of a rule after 1,000 steps on side x side cells."""
+    """Grow a rule for 1,000 steps on side x side cells; return its maps, clipped to [0, 1]."""
     (state,) = simulate(rule, rule.initial_state(1, side, side, seed=seed), [GROWN], seed=seed)
     return {name: one[0].nan_to_num().clamp(0, 1) for name, one in rule.to_maps(state).items()}
 
 
 def compare_maps(mine: Maps, theirs: Maps, *, wraps: bool) -> dict[str, Any]:
-    """Figures of the maps that a rule and a material have in common.
+    """Compare the maps that a rule and a material have in common.
 
     Args:
         mine: maps of the rule.
@@ -31,8 +31,9 @@ def compare_maps(mine: Maps, theirs: Maps, *, wraps: bool) -> dict[str, Any]:
         wraps: whether the maps of the rule wrap.
 
     Returns:
-        ``patch``: the patch distance of each map. ``alignment``: for each pair of maps, the
-        correlation of the rule's, that of the material's, and their ratio.
+        ``patch``: patch distance by map name. ``alignment``: for each pair of maps, the correlation
+        in the rule (``rule``), the correlation in the material (``material``), and the first
+        divided by the second (``ratio``).
     """
     patch = {
         name: float(PatchDistance(_colors(theirs[name]))(_colors(mine[name]), wraps=wraps))
@@ -53,10 +54,11 @@ def _colors(one: Tensor) -> Tensor:
 
 
 def alignment(maps: Maps, *, wraps: bool) -> dict[str, float]:
-    """Correlations between maps, from -1 to 1.
+    """Compute correlations between maps, from -1 to 1.
 
-    ``height, normal``: the slope of the height and the direction of the normal. ``color, height``:
-    the edges of both. A pair is left out if a map is missing.
+    ``height, normal`` correlates the slopes of the height with the x and y of the normals.
+    ``color, height`` correlates the strength of edges in both maps. A pair is left out if one of
+    its maps is missing.
     """
     found: dict[str, float] = {}
     if "height" not in maps:
@@ -65,7 +67,7 @@ def alignment(maps: Maps, *, wraps: bool) -> dict[str, float]:
     if "normal" in maps:
         # A surface that rises to the right faces left.
         found["height, normal"] = correlation(slope, 1 - 2 * maps["normal"][:2])
-    # Edges as they are seen: of gamma-encoded colors.
+    # Use gamma-encoded colors, because their differences match visible edges.
     edges = slopes_of_height(torch.tensordot(torch.tensor(LUMINANCE), maps["color"], 1), wraps)
     found["color, height"] = correlation(edges.norm(dim=0), slope.norm(dim=0))
     return found

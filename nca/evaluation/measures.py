@@ -159,7 +159,7 @@ def follow(
         size: height and width of the grid, in cells.
         seed: random seed of the run.
     """
-    wraps, looks = rule.settings.wraps, AppearanceMeter(target)
+    wraps, meter = rule.settings.wraps, AppearanceMeter(target)
     both = [at for stop in stops for at in (stop, stop + 1)]
     states = simulate(rule, rule.initial_state(1, *size, seed=seed), both, seed=seed)
     moments = []
@@ -178,7 +178,7 @@ def follow(
                 255 * float(change),
                 float(clipped.float().mean()),
                 float(state.abs().max()),
-                **vars(looks(shown[0], wraps=wraps)),
+                **vars(meter(shown[0], wraps=wraps)),
                 picture=shown[0].clamp(0, 1),
             )
         )

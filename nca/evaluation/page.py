@@ -133,7 +133,7 @@ def summary(evaluations: Sequence[Evaluation]) -> list[Row]:
         row("Largest value", last("largest"), ".2f", "in the state, at the end"),
         Row("Flicker", [number(last("flicker")(f)) for f in figures], None,
             "mean change of a displayed value per step, in levels out of 255"),
-        row("Saturated", last("saturated"), ".1%", "values clipped by more than 2 %, at the end"),
+        row("Saturated", last("saturated"), ".1%", "values clipped by more than 2%, at the end"),
         row("Seam", lambda f: f["seam"], ".2f",
             "change across the border, relative to the change inside"),
         row("Weights", lambda f: f["weights"], ",d"),
@@ -145,7 +145,7 @@ def number(value: float | None, text: str = ".2f") -> str:
     if value is None:
         return "-"
     huge = isinstance(value, float) and abs(value) >= HUGE
-    return f"{value:.1e}" if huge else format(value, text).replace("%", " %")
+    return f"{value:.1e}" if huge else format(value, text)
 
 
 def _outcome(healing: Mapping[str, Any]) -> str:
@@ -181,7 +181,7 @@ def page(
         target_name: name of the target image.
         target: target image, [3, S, S] in [0, 1].
         evaluations: the evaluation of one rule, or those of a rule and its peer.
-        maps: the maps of a material, whose color is the target.
+        maps: maps of the material whose color is the target; empty for a plain image.
     """
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
     environment.filters["number"] = number

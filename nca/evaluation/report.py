@@ -34,7 +34,7 @@ from nca.system.text import encodable
 STOPS = (100, GROWN, 10_000, 100_000)
 SIZES = ((64, 64), (256, 256), (512, 512), (31, 77))  # height and width of grids, in cells
 DECODED_SIZES = ((16, 16), (32, 32), (96, 96), (31, 77))
-RUNS = 4  # seeds
+RUNS = 4  # number of seeds
 USUAL_SIZE = 128
 
 
@@ -46,7 +46,7 @@ class Measured:
         target: target image, [1, 3, S, S] in [0, 1].
         distance: patch distance.
         losses: losses by features and statistic, for rules that wrap (True) and those that do not.
-        maps: the maps of a material, whose color is the target; otherwise empty.
+        maps: maps of the material whose color is the target; empty for a plain image.
     """
 
     target: Tensor
@@ -69,7 +69,7 @@ def evaluate(settings: EvalSettings) -> list[Evaluation]:
         files.append(_load(settings.second, settings.peer_noise))
         paths.append(settings.second)
     target, maps = _read_target(settings.target, settings.size or training_size(files[0]))
-    # Build the losses before the first run: if features are not available, fail early.
+    # Build the losses before the first run, to fail early if features are not available.
     losses = {
         wraps: build_losses(target, settings.features, wraps=wraps)
         for wraps in dict.fromkeys(file.rule.settings.wraps for file in files)

@@ -22,7 +22,7 @@ class EvalSettings(Bounded):
     rule: Annotated[Path, tyro.conf.Positional]
     """The rule file."""
     target: Path
-    """An image (its central square), the maps of a material; with --vote, a folder of images."""
+    """Image (its central square is used) or folder of maps; with --vote, or a folder of images."""
     out: Path = Path("report.html")
     """File for the HTML report."""
     json: Path | None = None
@@ -30,7 +30,7 @@ class EvalSettings(Bounded):
     peer: Path | None = None
     """Another rule for the same image, for comparison."""
     vote: Path | None = None
-    """Write only this page, on which people compare two rules, images or folders and vote."""
+    """File for a page on which people vote between two rules, images or folders; no report."""
     features: tuple[str, ...] = ()
     """Additional features for the losses: vgg16, vgg19, squeezenet1_1, or weights files."""
     noise: Annotated[float | None, Between(0, 100)] = None
@@ -52,7 +52,7 @@ class EvalSettings(Bounded):
         """Check values."""
         super().__post_init__()
         if self.peer is not None and self.other is not None:
-            raise InputError(f"`peer` {self.peer}: the peer is {self.other} already")
+            raise InputError(f"`peer` {self.peer}: the peer is already {self.other}; give only one")
         if self.peer_noise is not None and self.second is None:
             raise InputError(f"`peer_noise` {self.peer_noise}: needs a `peer`")
         if self.vote is not None and self.second is None:

@@ -52,7 +52,7 @@ def write_vote(settings: EvalSettings) -> Path:
     """Write the page; leave out textures that are missing on one side or have no target.
 
     Raises:
-        InputError: a file cannot be read or written, or no name is left.
+        InputError: a file cannot be read or written, or no texture remains.
     """
     second, out = settings.second, settings.vote
     assert second is not None
@@ -101,6 +101,7 @@ def rules_and_images(path: Path) -> dict[str, Path]:
     }
 
 
+@torch.no_grad()
 def image_of(path: Path, size: int, seed: int) -> Tensor:
     """The texture of a rule after 1,000 steps, or the image itself: [3, size, size] in [0, 1]."""
     if path.suffix != RULE_EXTENSION:

@@ -1,1 +1,1 @@
-"""Fields: direction, size, pace and share of firing cells that vary over the grid."""
+"""Fields: direction, size, pace and fraction of firing cells that vary over the grid."""

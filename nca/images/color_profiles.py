@@ -15,7 +15,7 @@ MODES = {
     "GRAY": ("L", ("L", "LA")),
     "CMYK": ("CMYK", ("CMYK",)),
 }
-SAME = 3  # levels of 255; sRGB profiles from different makers differ by at most this
+SAME = 3  # levels out of 255; sRGB profiles from different makers differ by at most this
 
 
 def to_srgb(image: Image.Image, profile: bytes) -> Image.Image:

@@ -23,10 +23,10 @@ MIN_SIDE = 8
 MEMORY = 750_000_000  # bytes that decoding may take
 LARGE = 40_000_000  # pixels; larger images are shrunk while their pixels are converted
 REDUCED = 10_000_000  # approximate pixels of a shrunk image, if no size is requested
-LARGEST_DATA = 8192 * 8192  # pixels of a map; as floats, a channel takes a third of 1 GB
+LARGEST_DATA = 8192 * 8192  # pixels of a map; one channel of floats takes 268 MB
 STRIP = 1_000_000  # pixels that are converted at a time
 SIXTEEN_BIT_MODES = ("I", "I;16", "I;16L", "I;16B", "I;16N")
-DEEP = re.compile("RGBA?;16[BLN]")  # layouts of which Pillow decodes the high bytes
+DEEP = re.compile("RGBA?;16[BLN]")  # 16-bit layouts of which Pillow decodes only the high bytes
 EIGHT_BITS = (np.arange(65536) / 257 + 0.5).astype(np.uint8)
 BYTES = dict.fromkeys(("1", "L", "P"), 1) | dict.fromkeys(SIXTEEN_BIT_MODES[1:], 2)  # per pixel
 # Bytes per pixel that these decoders need, as measured; all others decode into the image itself.
@@ -119,14 +119,15 @@ def _opened(path: Path) -> Iterator[Image.Image]:
 
 
 def decode_data(path: Path) -> Iterator[tuple[float, Image.Image]]:
-    """Read an image whose values are data, not colors: all its bits, and without its profile.
+    """Read an image whose values are data, not colors, with all of its bits.
 
-    Transparency and the EXIF orientation are ignored.
+    The color profile, the transparency and the EXIF orientation are ignored.
 
     Yields:
-        A factor and an image of mode F or with 8 bits per channel; the sum of the products is the
-        data in [0, 1]. An image with three channels of 16 bits gives two such images, the high and
-        the low bytes, because Pillow decodes only 8 bits of them at a time.
+        Pairs of a factor and an image, which has mode F or 8 bits per channel. The sum over
+        ``factor * image`` is the data in [0, 1]. Most files give one pair. A color image with 16
+        bits per channel gives two, the high and the low bytes, because Pillow decodes only one
+        byte per channel at a time.
 
     Raises:
         Exception: of any type; see :func:`reading`.
@@ -155,7 +156,7 @@ def decode_data(path: Path) -> Iterator[tuple[float, Image.Image]]:
 
 
 def _low_bytes(tile: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Let a decoder take the other byte of each channel, by a layout of the other byte order."""
+    """Make Pillow decode the low byte of each channel, by declaring the opposite byte order."""
     *where, form = tile
     native, other = ("L", "B") if sys.byteorder == "little" else ("B", "L")
     raw, *rest = (form,) if isinstance(form, str) else form

@@ -1,4 +1,4 @@
-"""Find the maps of a material in a folder, by the names that libraries of materials use."""
+"""Find the maps of a material in a folder by their file names, as material libraries use them."""
 
 import re
 from dataclasses import dataclass
@@ -8,8 +8,9 @@ from nca.errors import InputError
 from nca.images.picture_files import is_picture, natural_order
 from nca.maps import MAPS, MapName
 
-# The words of a file name that say which map it is, joined: "Base_Color" is "basecolor". Short
-# words are names of a photograph too: they need a name before them, as in "moss_diff".
+# The last words of a file name, in lower case and joined, identify the map: "Moss_Base_Color" ends
+# in "basecolor". A short word may also be the name of a photograph, so it counts only after another
+# word, as in "moss_diff".
 WORDS: dict[str, MapName] = {
     "color": "color", "colour": "color", "basecolor": "color", "basecolour": "color",
     "albedo": "color", "diffuse": "color",
@@ -26,19 +27,19 @@ SHORT_WORDS: dict[str, MapName] = {
 }  # fmt: skip
 DIRECTX = ("normaldx", "normaldirectx", "nordx")
 PACKED: dict[MapName, int] = {"occlusion": 0, "roughness": 1, "metalness": 2}  # channels of "arm"
-MEANINGS = {"arm": "occlusion, roughness and metalness", "directx": "the normal (DirectX)"}
-# Sizes and formats may follow: "moss_diff_1k", "Moss_Color_2K-JPG".
+KINDS = {"arm": "maps of occlusion, roughness and metalness", "directx": "DirectX normal maps"}
+# A size or a format may follow these words: "moss_diff_1k", "Moss_Color_2K-JPG".
 SUFFIX = re.compile(r"\d+(k|px|bit|x\d+)?|jpe?g|png|tiff?")
 
 
 @dataclass(frozen=True)
 class MapFile:
-    """A file that holds a map.
+    """A file that contains a map.
 
     Attributes:
-        path: the file.
-        channel: the channel of a map with one channel.
-        directx: a normal map whose y points down.
+        path: path of the file.
+        channel: channel of the file to read, for maps with a single channel.
+        directx: whether it is a normal map in the DirectX convention, in which y points down.
     """
 
     path: Path
@@ -47,7 +48,7 @@ class MapFile:
 
 
 def map_word(path: Path) -> str:
-    """The words of a file name that say which map it is, joined; empty if there are none."""
+    """Return the last words of a file name that identify a map, joined; empty if there are none."""
     words = re.findall("[a-z0-9]+", path.stem.lower())
     while words and SUFFIX.fullmatch(words[-1]):
         words.pop()
@@ -59,7 +60,7 @@ def map_word(path: Path) -> str:
 
 
 def is_material(path: Path) -> bool:
-    """Whether a path is a folder with a color or normal map and another map."""
+    """Whether a path is a folder with two kinds of maps or more, one of them color or normal."""
     try:
         words = {map_word(file) for file in path.iterdir() if file.is_file()}
     except OSError:
@@ -69,13 +70,13 @@ def is_material(path: Path) -> bool:
 
 
 def map_files(folder: Path) -> dict[MapName, MapFile]:
-    """The maps in a folder, in the order of :data:`nca.maps.MAPS`.
+    """Find the map files in a folder, in the order of :data:`nca.maps.MAPS`.
 
-    Of two normal maps, the one of the OpenGL convention is used.
+    If there are normal maps in both conventions, the OpenGL one is used.
 
     Raises:
-        InputError: the folder cannot be read, there is no color map, there are two files for a map,
-            or a map is in a format that cannot be read.
+        InputError: the folder cannot be read, it has no color map, two files contain the same map,
+            or a map is not in a readable image format.
     """
     try:
         paths = sorted((p for p in folder.iterdir() if p.is_file()), key=natural_order)
@@ -97,22 +98,21 @@ def map_files(folder: Path) -> dict[MapName, MapFile]:
 
 
 def _kind(word: str) -> MapName | None:
-    """The map that a word means; None for packed maps."""
+    """Return the map that a word stands for; None for packed maps."""
     return WORDS.get(word) or SHORT_WORDS.get(word)
 
 
 def _by_slot(folder: Path, paths: list[Path]) -> dict[str, Path]:
-    """The files by their maps; "directx" and "arm" are for normals of DirectX and packed maps."""
+    """Group files by map; "directx" stands for DirectX normals, and "arm" for packed maps."""
     found: dict[str, Path] = {}
     for path in paths:
         word = map_word(path)
         slot = "directx" if word in DIRECTX else _kind(word) or word
         first = found.setdefault(slot, path)
         if first != path:
-            meaning = MEANINGS.get(slot, f"the {slot}")
+            kind = KINDS.get(slot, f"{slot} maps")
             raise InputError(
-                f"{folder}: {first.name} and {path.name} are both a map of {meaning}; "
-                "keep one of them"
+                f"{folder}: {first.name} and {path.name} are both {kind}; keep one of them"
             )
     return found
 

@@ -1,4 +1,4 @@
-"""Read and write the maps of a material, a folder of aligned images."""
+"""Read, estimate and write the maps of a material: aligned images of one surface."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,8 +34,9 @@ class Material:
     """Aligned maps of a surface.
 
     Attributes:
-        maps: names, in the order of :data:`nca.maps.MAPS`.
-        values: [N, S, S] float32 in [0, 1], with the channels of :func:`nca.maps.map_channels`.
+        maps: names of the maps, in the order of :data:`nca.maps.MAPS`.
+        values: all maps, [N, S, S] float32 in [0, 1]; :func:`nca.maps.map_channels` gives the
+            channels of each map.
     """
 
     maps: tuple[MapName, ...]
@@ -43,15 +44,21 @@ class Material:
 
 
 def read_material(folder: Path, size: int, *, enlarge: bool = True) -> Material:
-    """Read a folder of maps: crop each to the centered square and scale it to ``size`` pixels.
+    """Read the maps in a folder; each is cropped to its central square and scaled to ``size``.
 
-    The color map is converted to sRGB like every picture. The other maps are data: their color
-    profiles are ignored, and 16 bits keep their precision. Normals get the OpenGL convention and
-    length 1 after scaling.
+    The color map is converted to sRGB. The other maps hold data, not colors: their color profiles
+    are ignored, and 16-bit values keep their precision. Normals are converted to the OpenGL
+    convention, and are normalized to length 1 after scaling.
+
+    Args:
+        folder: folder with the files of the maps.
+        size: side of the resulting maps, in pixels.
+        enlarge: whether smaller maps are enlarged; otherwise, they are refused.
 
     Raises:
         InputError: see :func:`nca.images.map_files.map_files`; or a file cannot be read, the maps
-            differ in size, or they are smaller than ``size`` and ``enlarge`` is False.
+            differ in size, a normal map is gray, or the maps are smaller than ``size`` and
+            ``enlarge`` is False.
     """
     files = map_files(folder)
     width, height = _common_size([file.path for file in files.values()])
@@ -90,7 +97,7 @@ def _read_data(name: MapName, file: MapFile, size: int) -> Tensor:
 
 
 def _square_of_data(path: Path, size: int) -> NDArray[np.float32]:
-    """The centered square, [C, size, size]; one channel at a time, because they are large."""
+    """Read the central square, [C, size, size]; scale one channel at a time to save memory."""
     total: list[NDArray[np.float32]] = []
     for factor, image in decode_data(path):
         for i in range(len(image.getbands())):
@@ -112,17 +119,16 @@ def _read_normals(values: NDArray[np.float32], directx: bool) -> Tensor:
 
 
 def estimate_maps(color: Tensor, names: tuple[MapName, ...]) -> Material:
-    """Estimate the other maps of a material from one photograph of it, [3, S, S] in [0, 1].
+    """Estimate maps of a material from one photograph; see :mod:`nca.images.estimation`.
 
-    See :mod:`nca.images.estimation` for the method. The color stays as it is: it keeps the light
-    and the shadows of the photograph.
+    The color map is the photograph itself, so it includes the photograph's light and shadows.
 
     Args:
-        color: the photograph.
-        names: the maps to estimate.
+        color: the photograph, [3, S, S] in [0, 1].
+        names: maps to estimate; color is always added.
 
     Raises:
-        InputError: metalness, which a photograph does not show.
+        InputError: ``names`` contains metalness, which cannot be seen in a photograph.
     """
     wanted = {"color", *names}
     if "metalness" in wanted:
@@ -133,15 +139,15 @@ def estimate_maps(color: Tensor, names: tuple[MapName, ...]) -> Material:
 
 
 def write_maps(folder: Path, maps: dict[MapName, Tensor], name: str) -> list[Path]:
-    """Write each map as ``NAME_MAP.png``: height with 16 bits, all others with 8.
+    """Write each map as ``NAME_MAP.png``: height with 16 bits per channel, all others with 8.
 
     Args:
-        folder: created if it is missing.
-        maps: values in [0, 1] by name, [3, H, W] or [1, H, W].
+        folder: output folder; it is created if it is missing.
+        maps: map name -> [3, H, W] or [1, H, W] in [0, 1].
         name: first part of the file names.
 
     Returns:
-        The files, in the order of ``maps``.
+        Paths of the files, in the order of ``maps``.
 
     Raises:
         InputError: the folder or a file cannot be written.

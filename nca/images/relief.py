@@ -1,6 +1,7 @@
-"""Normals, slopes and open sky of a surface whose height is known.
+"""Compute slopes, normals and ambient occlusion of a surface from its height.
 
-A slope is a change of height per pixel, in pixels. Slopes to the right and up are [2, H, W].
+A slope is the change of height per pixel, in pixels. Slopes are stored as [2, H, W]: first the
+slope to the right, then the slope upward.
 """
 
 import math
@@ -9,17 +10,16 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-DIRECTIONS, STOPS = 16, 12  # where the horizon is searched for
-REACH = 0.1  # of the shorter side; what is farther away is too low to hide much of the sky
+DIRECTIONS, SAMPLES = 16, 12  # directions of the search for the horizon, and samples in each
+REACH = 0.1  # length of the search, as a fraction of the shorter side; farther points hide little
 
 
 def slopes_of_height(height: Tensor, wraps: bool) -> Tensor:
-    """Slopes of a surface by central differences, [H, W] -> [2, H, W].
+    """Compute slopes by central differences, [H, W] -> [2, H, W].
 
     Args:
         height: heights in pixels.
-        wraps: the image continues on the opposite side. Otherwise, the slope at a border is a
-            one-sided difference.
+        wraps: whether the image wraps; otherwise, slopes at its border are one-sided differences.
     """
     if wraps:
         right = (height.roll(-1, 1) - height.roll(1, 1)) / 2
@@ -30,11 +30,11 @@ def slopes_of_height(height: Tensor, wraps: bool) -> Tensor:
 
 
 def normals_from_height(height: Tensor, strength: float, wraps: bool) -> Tensor:
-    """Normals of a surface, [H, W] -> [3, H, W], as values of a map: (n + 1) / 2.
+    """Compute a normal map, [H, W] -> [3, H, W]; a unit normal n is stored as (n + 1) / 2.
 
     Args:
-        height: heights.
-        strength: the height 1 in pixels.
+        height: heights in any unit.
+        strength: number of pixels in this unit; a larger number makes the surface steeper.
         wraps: see :func:`slopes_of_height`.
     """
     slopes = slopes_of_height(strength * height, wraps)
@@ -43,20 +43,21 @@ def normals_from_height(height: Tensor, strength: float, wraps: bool) -> Tensor:
 
 
 def normalized(normals: Tensor) -> Tensor:
-    """Scale vectors [3, H, W] to length 1; where there is hardly any, the surface is level."""
+    """Scale vectors, [3, H, W], to length 1; those shorter than 0.01 become (0, 0, 1)."""
     level = torch.tensor([0.0, 0.0, 1.0]).to(normals)[:, None, None]
     return F.normalize(torch.where(normals.norm(dim=0) > 0.01, normals, level), dim=0)
 
 
-def open_sky(height: Tensor, wraps: bool) -> Tensor:
-    """Share of the light of an even sky that arrives on a level patch, both [H, W].
+def ambient_occlusion(height: Tensor, wraps: bool) -> Tensor:
+    """Compute the fraction of the light of a uniform sky that reaches each point, [H, W] -> [H, W].
 
-    In each direction, the sky is open above the horizon (Max, "Horizon mapping", The Visual
-    Computer 4, 1988); the share of the light from above an angle is its cosine squared.
+    In each direction, the sky is visible above the horizon (Max, "Horizon mapping", The Visual
+    Computer 4, 1988). If the horizon is at elevation a, a level patch receives cos(a)**2 of the
+    light from that direction.
 
     Args:
         height: heights in pixels.
-        wraps: the image continues on the opposite side; otherwise, its border continues level.
+        wraps: whether the image wraps; otherwise, its border pixels are repeated outward.
     """
     rows, columns = height.shape
     reach = max(1, round(REACH * min(height.shape)))
@@ -65,10 +66,10 @@ def open_sky(height: Tensor, wraps: bool) -> Tensor:
     for direction in range(DIRECTIONS):
         angle = 2 * math.pi * direction / DIRECTIONS
         steepest = torch.zeros_like(height)
-        for stop in range(STOPS):
-            distance = reach ** (stop / (STOPS - 1))
+        for i in range(SAMPLES):
+            distance = reach ** (i / (SAMPLES - 1))
             right, down = round(distance * math.cos(angle)), round(distance * math.sin(angle))
-            there = around[reach + down :, reach + right :][:rows, :columns]
-            steepest = steepest.maximum((there - height) / math.hypot(right, down))
+            shifted = around[reach + down :, reach + right :][:rows, :columns]
+            steepest = steepest.maximum((shifted - height) / math.hypot(right, down))
         sky += 1 / (1 + steepest**2) / DIRECTIONS
     return sky

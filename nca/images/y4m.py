@@ -1,4 +1,4 @@
-"""Uncompressed video for other programs: YUV4MPEG2, which ffmpeg and most encoders read."""
+"""Write uncompressed video as YUV4MPEG2, which ffmpeg and most encoders read."""
 
 from collections.abc import Iterable
 from fractions import Fraction
@@ -13,7 +13,7 @@ OFFSET = np.array([0, 128, 128])
 
 
 def write_y4m(out: BinaryIO, frames: Iterable[Image.Image], frames_per_second: float) -> None:
-    """Write frames as they come, without subsampling, in full range (BT.601, as in JPEG).
+    """Write frames one at a time, in full range (BT.601, as in JPEG), without chroma subsampling.
 
     Args:
         out: destination, such as ``sys.stdout.buffer``.

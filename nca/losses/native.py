@@ -24,7 +24,7 @@ from nca.system.threads import ThreadCount
 SOURCE = Path(__file__).parent / "kernels" / "texture.cpp"
 SYMBOLS = ("texture_rows", "texture_floats", "texture_forward", "texture_backward")
 NET = -1  # level of the network's layers, which do not belong to the pyramid
-COLORS = 3  # the gradients of a layer with so many inputs use blocks of so many rows
+COLORS = 3  # number of inputs of a layer that reads colors; its gradients use blocks of 3 rows
 
 
 class _Layer(ctypes.Structure):
@@ -66,7 +66,16 @@ def texture_library(colors: int) -> ctypes.CDLL:
 
 @dataclass(frozen=True)
 class Layer:
-    """A convolution with ReLU; its weights are in the order that the kernel reads them."""
+    """A convolution with ReLU; its weights are in the order in which the kernel reads them.
+
+    Attributes:
+        name: name of the layer.
+        size: side of the filters.
+        inputs, count: number of input channels, and of filters.
+        level: level of the pyramid that it reads, or ``NET``.
+        weights, back: packed weights for the forward and the backward pass.
+        bias: [count].
+    """
 
     name: str
     size: int
@@ -158,9 +167,8 @@ class Call:
         self, library: ctypes.CDLL, layers: list[Layer], features: Builtin, wraps: bool
     ) -> None:
         self.library, self.layers, self.wraps = library, layers, wraps
-        normalize = (
-            features.network.normalize
-        )  # the bank's is the same: both are computed from the target
+        # The network and the bank have the same normalization, because both use the same target.
+        normalize = features.network.normalize
         self.matrix, self.mean = normalize.matrix.contiguous(), normalize.mean.contiguous()
         self._structures = (_Layer * len(layers))(*(layer.structure() for layer in layers))
 

@@ -58,6 +58,6 @@ class LossSettings(Bounded):
     border: Annotated[Literal["reflect", "zeros"], tyro.conf.Fixed] = "reflect"
     """How a pretrained network pads images that do not wrap; lesson20 uses zeros."""
     terms: Terms = field(default_factory=dict)
-    """Further terms: smooth, patches; with --restore, perceptual."""
+    """More loss terms: smooth, patches; with --restore, perceptual."""
     overflow_weight: Weight = 30.0
     """Weight of the penalty on cell values outside -1 to 1."""

@@ -191,19 +191,19 @@ class TiledLoss(Term):
     def value_and_gradient(self, image: Tensor) -> tuple[list[str], list[Tensor], Tensor]:
         """Return names and values of the terms that use features, and the gradient of their sum."""
         tiles = cover(image.shape[-2], image.shape[-1], self.size, self.generator)
-        losses, pulls = self._compare_styles(image, tiles)
+        losses, slopes_by_style = self._compare_styles(image, tiles)
         gradient = torch.zeros_like(image)
         for number, tile in enumerate(tiles):
             with torch.enable_grad():
                 part = tile.cut(image).clone().requires_grad_()
                 layers = tile.crop(self._features(part))
-                pull = self._content(layers, tile, losses)
-                for style, slopes in zip(self.loss.styles, pulls, strict=True):
+                surrogate = self._content(layers, tile, losses)  # has the gradient of the loss
+                for style, slopes in zip(self.loss.styles, slopes_by_style, strict=True):
                     if slopes[number] is not None:
                         described = style.describe(layers, tile.inside(style.region))
-                        pull = pull + dot(described, slopes[number])
-            if pull.requires_grad:
-                tile.cut(gradient).add_(torch.autograd.grad(pull, part)[0])
+                        surrogate = surrogate + dot(described, slopes[number])
+            if surrogate.requires_grad:
+                tile.cut(gradient).add_(torch.autograd.grad(surrogate, part)[0])
         return list(losses), [value.detach() for value in losses.values()], gradient
 
     def _features(self, part: Tensor) -> Features:
@@ -250,7 +250,7 @@ class TiledLoss(Term):
         return found, named
 
     def _content(self, layers: Features, tile: Tile, losses: dict[str, Tensor]) -> Tensor:
-        """Add a tile's share of the content terms to the losses; return its sum."""
+        """Add a tile's contribution to the content terms to the losses; return its sum."""
         whole = torch.zeros((), device=self.content.device)
         if self.loss.content is None:
             return whole

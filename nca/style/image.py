@@ -17,7 +17,8 @@ class ImageModel(nn.Module):
 
     Args:
         image: initial image, [1, 3, H, W] in [0, 1].
-        box: ``sigmoid``: the parameters are the logits of the colors; otherwise, the colors.
+        box: with ``sigmoid``, the parameters are logits of the colors; otherwise, they are the
+            colors themselves.
     """
 
     def __init__(self, image: Tensor, box: Box) -> None:

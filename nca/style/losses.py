@@ -27,7 +27,7 @@ CONTENT = (
 )  # fmt: skip
 # Smallest side of an image, in pixels, for features that are fitted to images; 12 if not listed.
 MIN_SIDES = {"patches": 56}
-SAMPLE = 256  # pixels, side of the crops that features are fitted to, one from each image
+SAMPLE = 256  # side in pixels of the crops, one per image, that features are fitted to
 
 
 @dataclass(frozen=True)
@@ -150,7 +150,7 @@ class Losses:
             if min(height, width) < least:
                 raise InputError(
                     f"a picture is {width}x{height} pixels at one scale, but `features` {name} "
-                    f"needs {least} or more; use a larger `smallest`, or a less narrow image"
+                    f"needs {least} or more; use a larger `smallest`, or a less elongated image"
                 )
 
     def _taps(self, names: Sequence[str]) -> tuple[str, ...]:
@@ -208,8 +208,8 @@ class Losses:
         if max(content.shape[-2:]) > settings.scales.tile:
             # A tiled loss computes the features for each tile again. Here a sample is enough,
             # because only the scale of the features is needed.
-            middle = cover(content.shape[-2], content.shape[-1], settings.scales.tile, None)
-            content = middle[len(middle) // 2].cut(content)
+            tiles = cover(content.shape[-2], content.shape[-1], settings.scales.tile, None)
+            content = tiles[len(tiles) // 2].cut(content)
         layers = features(content, wraps=False)
         kept = {name: layers[name] for name in wanted}
         weight = settings.loss.content_weight

@@ -54,7 +54,7 @@ class StartSettings(Bounded):
     """Initial image."""
 
     start: str = "content"
-    """content, noise, gray, style, style-noise (noise in the colors of the style), or a file."""
+    """Initial image: content, noise, gray, style, style-noise (in its colors), or a file."""
     start_noise: Annotated[float, Between(0, 1)] = 0.03
     """Std of the noise added to the initial image; without noise, flat areas stay flat."""
 
@@ -133,7 +133,7 @@ class OptimizerSettings(Bounded):
     epsilon: Annotated[float, tyro.conf.Fixed] = 1e-14
     """Adam's epsilon."""
     box: Box = "projection"
-    """Keep colors in [0, 1] by clipping or by a sigmoid."""
+    """How colors stay in [0, 1]: clipping or a sigmoid."""
     average: Annotated[float, Between(0, 0.9999)] = 0.97
     """Decay of the moving average of the image; 0: no average."""
     device: DeviceName = "auto"
@@ -149,7 +149,7 @@ class MaskSettings(Bounded):
     style_scale: Annotated[float, Between(0.05, 10)] = 1.0
     """Size of the styles in the result; smaller values give finer strokes."""
     colors: Literal["style", "luminance", "linear"] = "style"
-    """Take colors from the style, or from the content by luminance or by a linear map."""
+    """Colors: of the style; luminance: of the content; linear: recolor the style to match it."""
     content_masks: tuple[Picture, ...] = ()
     """One mask per style, white where the result should have it."""
     style_masks: tuple[Picture, ...] = ()
@@ -193,7 +193,9 @@ class StyleSettings(Bounded):
         }
         for name, given in per_style.items():
             if len(given) not in (0, len(self.styles)):
-                raise InputError(f"`{name}`: {len(given)} for {len(self.styles)} styles")
+                raise InputError(
+                    f"`{name}`: has {len(given)} entries for {len(self.styles)} styles"
+                )
         weights = self.loss.style_weights
         if weights and (min(weights) < 0 or sum(weights) <= 0):
             raise InputError(f"`style_weights` {weights}: must be 0 or more, not all 0")

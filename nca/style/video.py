@@ -198,7 +198,10 @@ class Steady(Term):
 
 
 def read_frames(path: Path, side: int) -> tuple[list[Image.Image], float]:
-    """Read the frames of a video, scaled to fit a square of ``side`` pixels, and its frame rate.
+    """Read the frame rate of a video, and its frames, scaled to fit a square of ``side`` pixels.
+
+    Returns:
+        The frames, and the number of frames per second.
 
     Raises:
         InputError: ffmpeg is missing, or cannot read the file.

@@ -13,8 +13,8 @@ def train_all(settings: TrainSettings, *variants: TrainSettings) -> TrainedRule 
     """Train one rule, or a rule for every image of a folder.
 
     Args:
-        settings: settings from the flags.
-        variants: the same settings, once with each of ``presets``.
+        settings: settings of the run.
+        variants: the same settings with each preset of ``presets``, for a folder of images.
 
     Returns:
         The result of one rule, or the path of the table of all rules.

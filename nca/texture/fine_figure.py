@@ -9,19 +9,19 @@ from nca.losses.perceptual import PerceptualLoss
 from nca.rule import ALPHA, Rule
 from nca.rule_settings import RuleSettings
 
-SAMPLES = 2  # per cell and axis
-CROP = 96  # pixels
+SAMPLES = 2  # compared pixels per cell and axis
+CROP = 96  # side of the crop, in pixels
 STROKES_WEIGHT = 0.01
 
 
 class FineFigure:
-    """Squared errors: of some pixels of each cell, and of a crop's features, which add sharpness.
+    """Squared errors of some pixels of each cell, and of the features of a crop, for sharpness.
 
     Args:
         cutout: premultiplied RGBA, [4, S, S].
         settings: settings of the rule; its background is ``rgb_offset``.
         side: side of the grid, in cells.
-        generator: picks the places that are compared.
+        generator: chooses the pixels and the crop that are compared.
         device: device of the states.
     """
 
@@ -46,21 +46,22 @@ class FineFigure:
         """Distance of every state, [B, C, H, W]: name -> [B]."""
         stride = max(1, self.scale // SAMPLES)
         y, x = torch.randint(stride, (2,), generator=self.generator).tolist()
-        some, same = self._compared(rule, state, slice(y, None, stride), slice(x, None, stride))
+        rows, columns = slice(y, None, stride), slice(x, None, stride)
+        pixels, expected_pixels = self._compared(rule, state, rows, columns)
         length = min(CROP, self.side * self.scale)
         room = self.side * self.scale - length + 1
         top, left = torch.randint(room, (2,), generator=self.generator).tolist()
         rows, columns = slice(top, top + length), slice(left, left + length)
-        drawn, right = self._compared(rule, state, rows, columns)
+        crop, expected_crop = self._compared(rule, state, rows, columns)
         return {
-            "pixels": (some - same).square().mean((1, 2, 3)),
-            "strokes": STROKES_WEIGHT * self.strokes(drawn, right[None]),
+            "pixels": (pixels - expected_pixels).square().mean((1, 2, 3)),
+            "strokes": STROKES_WEIGHT * self.strokes(crop, expected_crop[None]),
         }
 
     def _compared(
         self, rule: Rule, state: Tensor, rows: slice, columns: slice
     ) -> tuple[Tensor, Tensor]:
-        """Return the pixels in some rows and columns: as drawn, and as they should be."""
+        """Return the drawn and the expected colors of the pixels in some rows and columns."""
         centers = pixel_places(0, self.side, self.side * self.scale)
         drawn = rule.colors_at(state, centers[rows], centers[columns])
         return drawn, self.picture[:, rows, columns]

@@ -21,7 +21,7 @@ class Grow(Objective):
     Args:
         task: defines the distance.
         overflow_weight: weight of the penalty on state values outside [-1, 1].
-        cap: cap the gradients of the distance, see :func:`cap_gradients`.
+        cap: whether to cap the gradients of the distance with :func:`cap_gradients`.
         backend: code that computes the steps.
     """
 
@@ -41,7 +41,7 @@ class Grow(Objective):
         state = cap_gradients(prediction) if self.cap else prediction
         distances = self.task.distance(state, self.task.compared_with(batch.index))
         terms = {name: distance.mean() for name, distance in distances.items()}
-        # This gradient is not capped: nothing else pulls a blown-up sample back.
+        # This gradient is not capped, because only it pulls a blown-up sample back.
         terms["overflow"] = self.overflow_weight * overflow(prediction)
         return terms
 

@@ -29,8 +29,8 @@ from nca.rule import Rule
 from nca.texture.device import device_of
 from nca.texture.settings import TrainSettings
 
-CROP, SCORED_CROP = 112, 256  # side in pixels: in a training step, and when a rule is scored
-SHORTEST_NORMAL = 0.5
+CROP, SCORED_CROP = 112, 256  # side of the crop, in pixels, in training and in scoring
+SHORTEST_NORMAL = 0.5  # see Rule.to_maps
 SAMPLES = 1.5  # per cell and axis; the reduced picture has half as many pixels per axis
 
 
@@ -44,7 +44,8 @@ class PictureLoss(ABC):
         settings: settings of the run.
 
     Raises:
-        InputError: a weight names another map, or a pretrained network cannot see the maps.
+        InputError: a weight is for a map that is not learned, or the features are those of a
+            pretrained network, which has only color inputs.
     """
 
     def __init__(self, settings: TrainSettings) -> None:
@@ -82,7 +83,7 @@ def _map_weights(settings: TrainSettings) -> Tensor:
     channels, weights = map_channels(settings.task.maps), settings.task.material.map_weights
     if is_pretrained(settings.loss.features):
         raise InputError(
-            f"`features` {settings.loss.features}: sees only colors; for the maps of a "
+            f"`features` {settings.loss.features}: has only color inputs; for the maps of a "
             f"material, use {', '.join(FITTED)}"
         )
     for name in weights:
@@ -191,7 +192,11 @@ def texture_loss(
 
 @contextmanager
 def large_enough(settings: TrainSettings) -> Iterator[None]:
-    """Refuse the grid if the features, which the block applies to it, do not fit into it."""
+    """Report a grid that is too small for the features, which the ``with`` block computes.
+
+    Raises:
+        InputError: the block raised a RuntimeError.
+    """
     try:
         yield
     except RuntimeError as error:

@@ -57,11 +57,11 @@ def preview(rule: Rule, target: Tensor) -> Image.Image:
 
 
 def map_sheet(rule: Rule, targets: Mapping[MapName, Image.Image]) -> Image.Image:
-    """A row for each map of a material: its target, and the rule's after 30, 200 and 2,000 steps.
+    """Make a row for each map: the target, and the map of the rule after 30, 200 and 2,000 steps.
 
     Args:
-        rule: a rule with these maps.
-        targets: images of the same size.
+        rule: rule that has these maps.
+        targets: images of the target's maps, all of the same size.
     """
     size = next(iter(targets.values())).width // rule.settings.pixels_per_cell
     states = simulate(rule, rule.initial_state(1, size, size), PREVIEW_STEPS)

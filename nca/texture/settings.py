@@ -45,12 +45,12 @@ FROM_HELP = (
 
 @dataclass(frozen=True)
 class MaterialSettings(Bounded):
-    """The maps of a material, which one rule can learn together."""
+    """Maps of a material, such as color and normal, that one rule learns together."""
 
     maps: Annotated[tuple[MapName, ...], tyro.conf.arg(metavar="[MAP ...]")] = ()
-    """Maps to estimate from an image, or to choose from a folder of maps (all by default)."""
+    """Maps to learn: estimated from an image, or taken from a folder of maps (default: all)."""
     map_weights: Terms = field(default_factory=dict)
-    """Maps and their weights, which scale their contrast in the loss; 1 by default."""
+    """Map names and weights; a weight scales the contrast of its map in the loss (default: 1)."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class TaskSettings(Bounded):
 
     @property
     def maps(self) -> tuple[MapName, ...]:
-        """The maps to learn; empty: only a color."""
+        """The maps to learn; empty: only color."""
         return self.material.maps
 
     def __post_init__(self) -> None:
@@ -217,7 +217,7 @@ class TrainSettings(Bounded):
     """
 
     picture: Annotated[Picture, tyro.conf.Positional]
-    """An image, a material (a folder of maps), or a folder of images: one rule for each."""
+    """Image, material (folder of maps), or folder of images (one rule each)."""
     out: Folder
     """Output folder."""
     limits: Annotated[Limits, WITHOUT_TITLE] = field(default_factory=Limits)
@@ -249,8 +249,8 @@ class TrainSettings(Bounded):
             refuse_several(["decoder", "restore"])
         if self.task.maps and self.rule.channels <= map_width(self.task.maps):
             raise InputError(
-                f"`channels` {self.rule.channels}: {', '.join(self.task.maps)} take "
-                f"{map_width(self.task.maps)}, and the cells need more; use `preset` material"
+                f"`channels` {self.rule.channels}: must be more than {map_width(self.task.maps)}, "
+                f"which {', '.join(self.task.maps)} take; use `preset` material"
             )
         if decoder and self.view:
             raise InputError("`view`: the window does not support a `decoder` yet")

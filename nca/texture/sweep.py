@@ -62,7 +62,7 @@ class Run:
 
 
 def folder_of(settings: TrainSettings) -> Path:
-    """The output folder; a sweep always has one."""
+    """Return the output folder; a sweep always has one."""
     assert settings.out is not None
     return settings.out
 
@@ -94,28 +94,28 @@ def sweep(
     waiting = [run for run in runs if overwrite or run.result() is None]
     say(f"{len(runs)} rules, {len(runs) - len(waiting)} of them already finished")
     failed: dict[str, int] = {}
-    going: dict[BaseProcess, Run] = {}
+    running: dict[BaseProcess, Run] = {}
     with write_failures.deferred(table):
         write_table(table, runs, failed)
     try:
-        while waiting or going:
-            while waiting and len(going) < usable_cpus():
+        while waiting or running:
+            while waiting and len(running) < usable_cpus():
                 run = waiting.pop(0)
-                going[_started(run, work or train_alone)] = run
-            wait([process.sentinel for process in going])
-            for process in [p for p in going if not p.is_alive()]:
-                run = going.pop(process)
+                running[_start(run, work or train_alone)] = run
+            wait([process.sentinel for process in running])
+            for process in [p for p in running if not p.is_alive()]:
+                run = running.pop(process)
                 if process.exitcode:
                     failed[run.name] = process.exitcode
                 with write_failures.deferred(table):
                     write_table(table, runs, failed)
                 say(f"{run.name}: {'failed' if process.exitcode else 'done'}")
     except KeyboardInterrupt:
-        for process in going:  # the signal may have reached only this process
+        for process in running:  # the signal may have reached only this process
             process.terminate()
         raise
     finally:
-        for process in going:  # each writes its checkpoint
+        for process in running:  # each writes its checkpoint
             process.join()
     if failed:
         name = min(failed)
@@ -155,14 +155,14 @@ def plan(variants: Sequence[TrainSettings]) -> list[Run]:
     return runs
 
 
-def _started(run: Run, work: Callable[[TrainSettings], None]) -> BaseProcess:
-    process = mp.get_context("spawn").Process(target=_alone, args=(run.settings, work))
+def _start(run: Run, work: Callable[[TrainSettings], None]) -> BaseProcess:
+    process = mp.get_context("spawn").Process(target=_run_and_exit, args=(run.settings, work))
     process.start()
     return process
 
 
-def _alone(settings: TrainSettings, work: Callable[[TrainSettings], None]) -> None:
-    """Do a run in this process, with its output sent to a file; exit with the run's exit code."""
+def _run_and_exit(settings: TrainSettings, work: Callable[[TrainSettings], None]) -> None:
+    """Do a run in this process, write its output to a log file, and exit with its exit code."""
     prepare_console()
     raise_on_termination()
     try:
@@ -180,7 +180,7 @@ def _alone(settings: TrainSettings, work: Callable[[TrainSettings], None]) -> No
 
 
 def train_alone(settings: TrainSettings) -> None:
-    """Train with one thread."""
+    """Train with a single thread."""
     torch.set_num_threads(1)
     train(settings)
 

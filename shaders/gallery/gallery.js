@@ -37,7 +37,8 @@ async function wake(picture) {
   texture.setAttribute("rule", picture.dataset.stem);
   texture.setAttribute("inert", "");
   texture.setAttribute("aria-hidden", "true");
-  texture.setAttribute("grid", "128x128");
+  const { cells } = picture.dataset;
+  texture.setAttribute("grid", `${cells}x${cells}`);
   texture.setAttribute("speed", "4");
   picture.append(texture);
   const show = () => {
@@ -46,6 +47,15 @@ async function wake(picture) {
     else setTimeout(show, 100);
   };
   show();
+}
+
+/** The lamp of a material follows the pointer. */
+function light(picture, { clientX, clientY }) {
+  const player = picture.querySelector("nca-texture")?.player;
+  if (!player) return;
+  const { left, top, width, height } = picture.getBoundingClientRect();
+  player.look.lamp = [(clientX - left) / width, (clientY - top) / height];
+  player.touch();
 }
 
 function sleep(picture) {
@@ -58,6 +68,7 @@ function sleep(picture) {
 
 for (const picture of document.querySelectorAll(".picture")) {
   picture.addEventListener("pointerenter", () => wake(picture));
+  picture.addEventListener("pointermove", (event) => light(picture, event));
   picture.addEventListener("pointerleave", () => sleep(picture));
   picture.addEventListener("focus", () => wake(picture));
   picture.addEventListener("blur", () => sleep(picture));

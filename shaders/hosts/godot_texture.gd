@@ -1,19 +1,33 @@
-extends TextureRect
+extends {{ "MeshInstance3D" if maps else "TextureRect" }}
+{% if maps %}
+## Runs a neural cellular automaton on the GPU; its texture is the material of this mesh: add this
+## script to a MeshInstance3D.
+##
+## The script sets the textures of the StandardMaterial3D in "material_override"; if the property is
+## empty, it makes such a material.
+## Needs Godot 4.3 or newer with the Forward+ or Mobile renderer. R restarts. All calls of the
+## rendering device are made on the render thread.
+{% else %}
 ## Runs a neural cellular automaton on the GPU and shows it: add this script to a TextureRect.
 ##
 ## Needs Godot 4.3 or newer with the Forward+ or Mobile renderer. Drag to erase, shift and drag to
 ## plant, R restarts. All calls of the rendering device are made on the render thread.
+{% endif %}
 
 const GROUPS := {{ groups }}
-const DIES := {{ "true" if dies else "false" }}
 const FORMAT := RenderingDevice.DATA_FORMAT_{{ data_format }}
 {% if weight_file %}
 const WEIGHTS := "{{ weight_file }}"
+const WEIGHTED := [{% for shader in weighted %}"{{ shader }}"{{ ", " if not loop.last }}{% endfor %}]
 {% endif %}
 
 ## Number of cells across and down.
 @export var grid := Vector2i({{ side }}, {{ side }})
 @export_range(1, 64) var steps_per_frame := {{ steps }}
+{% if scale %}
+## Pixels per cell along each axis.
+@export_range(1, 32) var pixels_per_cell := {{ scale }}
+{% endif %}
 ## Random seed for cell updates and initial noise.
 @export var seed_number := {{ seed }}
 ## Radius of the brush, in cells.
@@ -26,49 +40,103 @@ const WEIGHTS := "{{ weight_file }}"
 ## A is the fraction of cells that fire: a / 128 times as many. Neutral: 0, 128, 128, 128.
 @export var fields: Image
 
+## Textures of this frame, for use in other materials. Colors are encoded as sRGB, which Godot does
+## not know: in 3D, set "albedo_texture_force_srgb" of the material.
+{% if "orm" in textures %}
+## Red, green and blue of "orm" are occlusion, roughness and metalness.
+{% endif %}
+var textures := {
+{% for name in textures %}
+	"{{ name }}": Texture2DRD.new(),
+{% endfor %}
+}
+
 var _device: RenderingDevice
 var _field_texture: RID
 var _pipelines := {}
 var _shaders := {}
-var _textures: Array[RID] = []
+var _states: Array[RID] = []
+var _drawn: Array[RID] = []
+{% if maps %}
+var _levels: Array[Array] = []
+{% endif %}
 {% if weight_file %}
 var _weights: RID
 {% endif %}
 var _sets := {}
 var _current := 0
 var _step := 0
-var _shown := Texture2DArrayRD.new()
 
 
 func _ready() -> void:
-	var look := ShaderMaterial.new()
-	look.shader = load(_beside("nca_view.gdshader"))
-	look.set_shader_parameter("nca_state", _shown)
-	material = look
-	if texture == null:
-		texture = PlaceholderTexture2D.new()
-		texture.size = grid
+{% if maps %}
+	if material_override == null:
+		material_override = StandardMaterial3D.new()
+	if material_override is StandardMaterial3D:
+		_fill(material_override)
+{% else %}
+	texture = textures["color"]
+{% if wraps %}
+	texture_repeat = TEXTURE_REPEAT_ENABLED
+{% endif %}
+{% endif %}
 	RenderingServer.call_on_render_thread(_make)
 
 
+{% if maps %}
+func _fill(material: StandardMaterial3D) -> void:
+	material.albedo_texture = textures["color"]
+	material.albedo_texture_force_srgb = true
+{% if "normal" in maps %}
+	material.normal_enabled = true
+	material.normal_texture = textures["normal"]
+{% endif %}
+{% if "height" in maps %}
+	material.heightmap_enabled = true
+	material.heightmap_texture = textures["height"]
+{% endif %}
+{% if "occlusion" in maps %}
+	material.ao_enabled = true
+	material.ao_texture = textures["orm"]
+	material.ao_texture_channel = BaseMaterial3D.TEXTURE_CHANNEL_RED
+{% endif %}
+{% if "roughness" in maps %}
+	material.roughness_texture = textures["orm"]
+	material.roughness_texture_channel = BaseMaterial3D.TEXTURE_CHANNEL_GREEN
+{% endif %}
+{% if "metalness" in maps %}
+	material.metallic = 1.0
+	material.metallic_texture = textures["orm"]
+	material.metallic_texture_channel = BaseMaterial3D.TEXTURE_CHANNEL_BLUE
+{% endif %}
+
+
+{% endif %}
 func _process(_delta: float) -> void:
 	RenderingServer.call_on_render_thread(_advance.bind(steps_per_frame))
 
 
+## Erases around a place of the texture, or plants if tool is 1. (0, 0) is the upper left corner of
+## the texture, (1, 1) the lower right one.
+func paint(uv: Vector2, tool := 0) -> void:
+	RenderingServer.call_on_render_thread(_paint.bind(tool, uv * Vector2(grid), brush))
+
+
+{% if not maps %}
 func _gui_input(event: InputEvent) -> void:
 	if event is InputEventMouse and event.button_mask & MOUSE_BUTTON_MASK_LEFT:
-		var cell := Vector2(event.position) / size * Vector2(grid)
-		var tool := 1 if event.shift_pressed else 0
-		RenderingServer.call_on_render_thread(_paint.bind(tool, cell, brush))
+		paint(event.position / size, 1 if event.shift_pressed else 0)
 
 
+{% endif %}
 func _unhandled_key_input(event: InputEvent) -> void:
 	if event.is_pressed() and event.keycode == KEY_R:
 		RenderingServer.call_on_render_thread(_restart)
 
 
 func _exit_tree() -> void:
-	_shown.texture_rd_rid = RID()
+	for shown in textures.values():
+		shown.texture_rd_rid = RID()
 	RenderingServer.call_on_render_thread(_free_all)
 
 
@@ -78,7 +146,7 @@ func _beside(file: String) -> String:
 
 func _make() -> void:
 	_device = RenderingServer.get_rendering_device()
-	for shader_name in ["nca_step", "nca_paint"] + (["nca_live"] if DIES else []):
+	for shader_name in ["nca_step", {{ '"nca_live", ' if dies }}"nca_paint", "nca_draw"{{ ', "nca_mipmap"' if maps }}]:
 		var file: RDShaderFile = load(_beside(shader_name + ".glsl"))
 		_shaders[shader_name] = _device.shader_create_from_spirv(file.get_spirv())
 		_pipelines[shader_name] = _device.compute_pipeline_create(_shaders[shader_name])
@@ -88,11 +156,31 @@ func _make() -> void:
 	format.width = grid.x
 	format.height = grid.y
 	format.array_layers = GROUPS
-	format.usage_bits = (
-		RenderingDevice.TEXTURE_USAGE_STORAGE_BIT | RenderingDevice.TEXTURE_USAGE_SAMPLING_BIT
-	)
+	format.usage_bits = RenderingDevice.TEXTURE_USAGE_STORAGE_BIT
 	for i in 3:
-		_textures.append(_device.texture_create(format, RDTextureView.new()))
+		_states.append(_device.texture_create(format, RDTextureView.new()))
+	var picture := RDTextureFormat.new()
+	picture.format = RenderingDevice.DATA_FORMAT_R16G16B16A16_SFLOAT
+	picture.width = _pixels().x
+	picture.height = _pixels().y
+{% if maps %}
+	while maxi(picture.width, picture.height) >> picture.mipmaps > 0:
+		picture.mipmaps += 1
+{% endif %}
+	picture.usage_bits = (
+		RenderingDevice.TEXTURE_USAGE_STORAGE_BIT
+		| RenderingDevice.TEXTURE_USAGE_SAMPLING_BIT
+		| RenderingDevice.TEXTURE_USAGE_CAN_COPY_FROM_BIT
+	)
+	for i in textures.size():
+		_drawn.append(_device.texture_create(picture, RDTextureView.new()))
+{% if maps %}
+		_levels.append([])
+		for level in picture.mipmaps:
+			_levels[i].append(
+				_device.texture_create_shared_from_slice(RDTextureView.new(), _drawn[i], 0, level)
+			)
+{% endif %}
 {% if weight_file %}
 	var bytes := FileAccess.get_file_as_bytes(_beside(WEIGHTS))
 	_weights = _device.storage_buffer_create(bytes.size(), bytes)
@@ -108,6 +196,16 @@ func _make() -> void:
 		fields.convert(Image.FORMAT_RGBA8)
 		_field_texture = _device.texture_create(texels, RDTextureView.new(), [fields.get_data()])
 	_restart()
+	_show.call_deferred()
+
+
+func _show() -> void:
+	for i in _drawn.size():
+		textures.values()[i].texture_rd_rid = _drawn[i]
+
+
+func _pixels() -> Vector2i:
+	return grid{{ " * pixels_per_cell" if scale }}
 
 
 func _restart() -> void:
@@ -116,45 +214,56 @@ func _restart() -> void:
 
 
 func _paint(tool: int, cell: Vector2, radius: float) -> void:
-	var words := _words(_step, tool, cell, radius)
-	_run("nca_paint", words, [_textures[_current]])
-	_show()
+	_run("nca_paint", _words(tool, cell, radius), [_states[_current]], grid)
+	_draw_textures()
 
 
 func _advance(steps: int) -> void:
 	for i in steps:
-		var before := _textures[_current]
-		var next := _textures[1 - _current]
-		var words := _words(_step, 0, Vector2.ZERO, 0.0)
-		if DIES:
-			_run("nca_step", words, [before, _textures[2]])
-			_run("nca_live", words, [before, next, _textures[2]])
-		else:
-			_run("nca_step", words, [before, next])
+		var before := _states[_current]
+		var next := _states[1 - _current]
+		var words := _words(0, Vector2.ZERO, 0.0)
+{% if dies %}
+		_run("nca_step", words, [before, _states[2]], grid)
+		_run("nca_live", words, [before, next, _states[2]], grid)
+{% else %}
+		_run("nca_step", words, [before, next], grid)
+{% endif %}
 		_current = 1 - _current
 		_step += 1
-	_show()
+	_draw_textures()
 
 
-func _show() -> void:
-	_shown.texture_rd_rid = _textures[_current]
+func _draw_textures() -> void:
+	var images := [_states[_current]]
+{% if maps %}
+	for levels in _levels:
+		images.append(levels[0])
+	_run("nca_draw", _words(0, Vector2.ZERO, 0.0), images, _pixels())
+	for levels in _levels:
+		for i in range(1, levels.size()):
+			var area := (_pixels() / (1 << i)).max(Vector2i.ONE)
+			_run("nca_mipmap", PackedByteArray(), [levels[i - 1], levels[i]], area)
+{% else %}
+	_run("nca_draw", _words(0, Vector2.ZERO, 0.0), images + _drawn, _pixels())
+{% endif %}
 
 
-func _words(step: int, tool: int, cell: Vector2, radius: float) -> PackedByteArray:
-	var words := PackedInt32Array([grid.x, grid.y, step, seed_number]).to_byte_array()
+func _words(tool: int, cell: Vector2, radius: float) -> PackedByteArray:
+	var words := PackedInt32Array([grid.x, grid.y, _step, seed_number]).to_byte_array()
 	words.append_array(PackedFloat32Array([cell.x, cell.y, radius, float(tool)]).to_byte_array())
 	return words
 
 
-func _run(shader_name: String, words: PackedByteArray, textures: Array) -> void:
-	var key := [shader_name] + textures
+func _run(shader_name: String, words: PackedByteArray, images: Array, area: Vector2i) -> void:
+	var key := [shader_name] + images
 	if not _sets.has(key):
 		var uniforms: Array[RDUniform] = []
-		for binding in textures.size():
-			uniforms.append(_uniform(RenderingDevice.UNIFORM_TYPE_IMAGE, binding, textures[binding]))
+		for binding in images.size():
+			uniforms.append(_uniform(RenderingDevice.UNIFORM_TYPE_IMAGE, binding, images[binding]))
 {% if weight_file %}
-		if shader_name == "nca_step":
-			uniforms.append(_uniform(RenderingDevice.UNIFORM_TYPE_STORAGE_BUFFER, 3, _weights))
+		if shader_name in WEIGHTED:
+			uniforms.append(_uniform(RenderingDevice.UNIFORM_TYPE_STORAGE_BUFFER, 5, _weights))
 {% endif %}
 		if shader_name == "nca_step" and _field_texture.is_valid():
 			uniforms.append(_uniform(RenderingDevice.UNIFORM_TYPE_IMAGE, 4, _field_texture))
@@ -162,8 +271,13 @@ func _run(shader_name: String, words: PackedByteArray, textures: Array) -> void:
 	var list := _device.compute_list_begin()
 	_device.compute_list_bind_compute_pipeline(list, _pipelines[shader_name])
 	_device.compute_list_bind_uniform_set(list, _sets[key], 0)
+{% if maps %}
+	if not words.is_empty():
+		_device.compute_list_set_push_constant(list, words, words.size())
+{% else %}
 	_device.compute_list_set_push_constant(list, words, words.size())
-	_device.compute_list_dispatch(list, ceili(grid.x / 8.0), ceili(grid.y / 8.0), 1)
+{% endif %}
+	_device.compute_list_dispatch(list, ceili(area.x / 8.0), ceili(area.y / 8.0), 1)
 	_device.compute_list_end()
 
 
@@ -176,8 +290,8 @@ func _uniform(type: int, binding: int, id: RID) -> RDUniform:
 
 
 func _free_all() -> void:
-	# Uniform sets are freed with their textures, pipelines with their shaders.
-	for id in _textures + _shaders.values():
+	# Uniform sets{{ " and levels" if maps }} are freed with their textures, pipelines with their shaders.
+	for id in _states + _drawn + _shaders.values():
 		_device.free_rid(id)
 	if _field_texture.is_valid():
 		_device.free_rid(_field_texture)

@@ -8,10 +8,10 @@ public class NcaTexture : MonoBehaviour
 {
     public Shader shader;
     [Tooltip("Cells along a side")] public int cells = {{ side }};
-    [Tooltip("Pixels along a side of the picture")] public int pixels = 512;
+    [Tooltip("Pixels along a side of the picture")] public int pixels = {{ pixels }};
     [Range(1, 64)] public int stepsPerFrame = {{ steps }};
     public int seed = {{ seed }};
-    [Tooltip("Radius of the eraser in cells")] public float radius = 10f;
+    [Tooltip("Radius of the eraser in cells")] public float radius = {{ radius }}f;
 
     CustomRenderTexture state, picture;
     Material step;

@@ -1,12 +1,14 @@
 // The maps of materials in the channels of cells; nca.maps defines the maps.
 //
-// NCA_LAYOUT is the layout of the rule that owns all cells; without it, several rules share the cells,
-// and nca_colors has their layouts. Hexadecimal digit i - 1 of a layout is the first channel of map i,
-// or 0 if the rule lacks it. NCA_TAPS is the number of cells across that a mean covers.
+// Macros:
+// - NCA_LAYOUT: layout of the rule that owns all cells. If it is missing, several rules share the
+//   cells, and nca_colors contains their layouts. Hexadecimal digit i - 1 of a layout is the first
+//   channel of map i, or 0 if the rule lacks this map.
+// - NCA_TAPS: number of cells, across and down, that are averaged for a pixel.
 
-uniform vec2 nca_picture;    // size of the texture
+uniform vec2 nca_picture;    // size of the texture, in pixels
 uniform vec4 nca_shown;      // the part of the state that it shows: corner and size, in cells
-uniform bool nca_wraps;      // the state wraps at its sides
+uniform bool nca_wraps;      // whether the state wraps at its sides
 uniform vec3 nca_alone;      // scale and offset of the colors of the rule that owns all cells
 uniform sampler2D nca_field;
 uniform sampler2D nca_colors;
@@ -36,7 +38,7 @@ vec3 nca_values(int nca_channel, ivec2 nca_c, vec4 nca_m) {
               nca_value(nca_channel + 2, nca_c, nca_m));
 }
 
-// The first channel of a map. nca_m.w is the layout.
+// The first channel of map nca_i, or 0. nca_m.w is the layout of the rule.
 int nca_channel_of(int nca_i, vec4 nca_m) {
 #ifdef NCA_LAYOUT
   return NCA_LAYOUT >> (4 * nca_i - 4) & 15;
@@ -50,7 +52,7 @@ float nca_map_value(int nca_i, ivec2 nca_c, vec4 nca_m, float nca_missing) {
   return nca_channel > 0 ? nca_value(nca_channel, nca_c, nca_m) : nca_missing;
 }
 
-// Rules without maps are flat and matte.
+// Add a cell, with the weight nca_w. Rules without maps are flat and matte.
 void nca_add(inout nca_Material nca_sum, float nca_w, ivec2 nca_c, vec4 nca_m) {
   int nca_channel = nca_channel_of(1, nca_m);
   nca_sum.nca_base += nca_w * nca_values(0, nca_c, nca_m);
@@ -61,7 +63,7 @@ void nca_add(inout nca_Material nca_sum, float nca_w, ivec2 nca_c, vec4 nca_m) {
   nca_sum.nca_metal += nca_w * nca_map_value(5, nca_c, nca_m, 0.0);
 }
 
-// The mean over a square of a width in cells. A width of 1 blends linearly between the centers of cells.
+// The mean over a square that is nca_wide cells wide. A width of 1 interpolates linearly between cell centers.
 nca_Material nca_mean(vec2 nca_place, float nca_wide) {
   nca_Material nca_sum = nca_Material(vec3(0.0), vec3(0.0), 0.0, 0.0, 0.0, 0.0);
   vec2 nca_low = nca_place - 0.5 * nca_wide, nca_high = nca_place + 0.5 * nca_wide;

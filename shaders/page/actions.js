@@ -179,7 +179,7 @@ class Actions extends FieldActions {
   setView(name) {
     if (!this.views.includes(name)) return;
     const before = this.player.extent;
-    this.player.look.view = name === naturalView(this.simulation) ? "auto" : name;
+    this.player.look.view = name === defaultView(this.simulation) ? "auto" : name;
     if (this.player.extent.width !== before.width) this.player.fit();
     this.player.touch();
     this.say(`View: ${name}`);

@@ -37,7 +37,7 @@ function fillPattern({ cells, width, height }, text) {
     }
     const state = stateOf(letters);
     if (state && count) {
-      if (y >= height || x + count > width) throw new Error(`it has cells outside its ${width}x${height}`);
+      if (y >= height || x + count > width) throw new Error(`it has cells outside its size, ${width}x${height}`);
       cells.fill(state, y * width + x, y * width + x + count);
     }
     x += count;
@@ -51,13 +51,13 @@ function stateOf(letters) {
   return Math.min(24 * bank + letters.charCodeAt(letters.length - 1) - "A".charCodeAt(0) + 1, 255);
 }
 
-/** A grid with a pattern in the middle and state 0 around it: the values of all channels. */
+/** Put a pattern in the middle of a grid whose other cells are in state 0; returns the values of all channels. */
 function placedPattern(pattern, states, { width, height }) {
   if (pattern.width > width || pattern.height > height) {
-    throw new Error(`the pattern has ${pattern.width}x${pattern.height} cells, the grid ${width}x${height}`);
+    throw new Error(`the pattern has ${pattern.width}x${pattern.height} cells, but the grid has ${width}x${height}`);
   }
   const most = pattern.cells.reduce((a, b) => Math.max(a, b), 0);
-  if (most >= states.length) throw new Error(`the pattern has a state ${most}, the rule ${states.length} states`);
+  if (most >= states.length) throw new Error(`the pattern has a cell in state ${most}, but the last state of the rule is ${states.length - 1}`);
   const left = Math.floor((width - pattern.width) / 2), top = Math.floor((height - pattern.height) / 2);
   const size = width * height, values = new Float32Array(states[0].length * size);
   states[0].forEach((value, c) => values.fill(value, c * size, (c + 1) * size));

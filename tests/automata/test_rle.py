@@ -45,9 +45,9 @@ def test_the_gun_has_36_cells() -> None:
         ("x = 0, y = 3\n!", "not 0x3"),
         ("x = 8193, y = 1\n!", "1 to 8192"),
         ("x = 8000, y = 8000\n!", "at most 4194304 cells, not 8000x8000"),
-        (HEAD + "5o!", "cells outside its 4x2"),
-        (HEAD + "$$o!", "cells outside its 4x2"),
-        (HEAD + "999999999$o!", "cells outside its 4x2"),
+        (HEAD + "5o!", "cells outside its size, 4x2"),
+        (HEAD + "$$o!", "cells outside its size, 4x2"),
+        (HEAD + "999999999$o!", "cells outside its size, 4x2"),
         (HEAD + "1234567890o!", "more than nine digits"),
         (HEAD + "bz!", "unexpected 'z'"),
         (HEAD + "b\u00a0!", r"unexpected '\\xa0'"),
@@ -78,7 +78,7 @@ def test_a_pattern_is_put_in_the_middle() -> None:
     expected = torch.zeros(4, 5)
     expected[1, 1:3] = 1
     assert torch.equal(state, torch.stack([0.25 + 0.25 * expected, expected]))
-    with pytest.raises(InputError, match="the pattern has 6x1 cells, the grid 5x4"):
+    with pytest.raises(InputError, match="the pattern has 6x1 cells, but the grid has 5x4"):
         placed(np.ones((1, 6), np.uint8), states, (4, 5))
-    with pytest.raises(InputError, match="a state 2, the rule 2 states"):
+    with pytest.raises(InputError, match="a cell in state 2, but the last state of the rule is 1"):
         placed(np.full((1, 1), 2, np.uint8), states, (4, 5))

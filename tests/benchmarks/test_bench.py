@@ -9,6 +9,7 @@ from pathlib import Path
 import moderngl
 import pytest
 import torch
+from PIL import Image
 
 from nca.backends.native import library_of
 from nca.benchmarks import view
@@ -27,6 +28,7 @@ from nca.benchmarks.train import BFLOAT16_GATES, GATES, Bench
 from nca.errors import InputError
 from nca.rng import random_masks
 from nca.viewer.player import Player
+from nca.viewer.simulation.display import Display
 
 ROWS = [Row(gate.row, gate.limit, gate.limit - 1, gate.limit + 1, "a peer") for gate in GATES]
 GROWTH = [Row(f"{k} {v}", 2.0, 1.9, 2.1, "usual") for k, values in VALUES.items() for v in values]
@@ -283,12 +285,15 @@ def test_the_viewer_is_measured_against_torch(
     gl: moderngl.Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(view, "SIZE", 32)
+    monkeypatch.setattr(view, "DECODED_SIZE", 16)
     report = view.measure(gl, 3, {"full": (4, 8)})
-    assert [parity.met for parity in report.parity] == [True]
-    assert [row.name for row in report.rows] == ["view_steps_full", "frame_share_full"]
+    assert [parity.met for parity in report.parity] == [True, True]
+    names = ["view_steps_full", "frame_share_full", "frame_decoder", "draw_decoder"]
+    assert [row.name for row in report.rows] == names
     assert all(row.low <= row.ratio <= row.high for row in report.rows)
     assert 0 < report.rows[1].ratio < 100
     assert "gate: at most 10" in report.table()
+    assert "gate: at most 1.5" in report.table()
     assert report.machine["renderer"]
 
 
@@ -297,8 +302,10 @@ def test_a_simulation_that_computes_something_else_gets_no_time(
     gl: moderngl.Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(view, "SIZE", 32)
+    monkeypatch.setattr(view, "DECODED_SIZE", 16)
     monkeypatch.setattr(Player, "run_steps", lambda self, n: self.simulation.step(n - 1))
+    monkeypatch.setattr(Display, "whole", lambda self, *_: Image.new("RGB", (128, 128)))
     report = view.measure(gl, 3, {"full": (4, 8)})
-    assert not report.parity[0].met
+    assert [parity.met for parity in report.parity] == [False, False]
     assert report.rows == []
     assert "not measured: gate NOT MET" in report.table()

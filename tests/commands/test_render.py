@@ -15,6 +15,7 @@ import numpy.typing as npt
 import pytest
 import torch
 from PIL import Image, ImageSequence
+from torch import Tensor
 
 from nca.backends.simulate import simulate
 from nca.cli import main
@@ -22,6 +23,7 @@ from nca.commands.render import averages
 from nca.decoder import DecoderSettings
 from nca.gallery import RULES
 from nca.images import to_tensor, write_animation
+from nca.rule import Rule
 from nca.rule_settings import RuleSettings
 from nca.rulefile import load_rule, save_rule
 from nca.system.signals import Terminated, uninterrupted
@@ -280,6 +282,27 @@ def test_a_decoder_draws_each_cell_at_the_scale_asked_for(
     assert main(["play", str(path), str(out), "--out", str(tmp_path / "b.png")]) == 2
     said = "a.safetensors: a decoder draws its pictures, and nca play does not support decoders yet"
     assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [[], ["--every", "2"], ["--loop", "3"]])
+def test_pictures_keep_nothing_for_gradients(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str]
+) -> None:
+    drawn: list[bool] = []
+    colors = Rule.to_image
+
+    def watched(*arguments: Any, **named: Any) -> Tensor:
+        picture = colors(*arguments, **named)
+        drawn.append(picture.requires_grad)
+        return picture
+
+    monkeypatch.setattr(Rule, "to_image", watched)
+    path = tmp_path / "a.safetensors"
+    save_rule(path, with_random_decoder(RuleSettings(8, 16, decoder=DecoderSettings(4))))
+    command = ["render", str(path), "--size", "16", "--steps", "4", *words]
+    assert main([*command, "--out", str(tmp_path / "a.webp")]) == 0
+    assert drawn
+    assert not any(drawn)
 
 
 def test_sixteen_bits_hold_more_than_eight(tmp_path: Path) -> None:

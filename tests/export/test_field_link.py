@@ -49,11 +49,20 @@ def test_values_between_are_interpolated_and_directions_take_the_short_way():
 @pytest.mark.parametrize(
     ("contents", "said"),
     [
-        (bytes([16, 2, 2, 253, 1]), "fields must be up to 4 channels of 1 to 32 columns and rows"),
-        (bytes([1, 0, 2, 253, 1]), "fields must be up to 4 channels of 1 to 32 columns and rows"),
-        (bytes([1, 2, 33, 253, 1]), "fields must be up to 4 channels of 1 to 32 columns and rows"),
-        (bytes([1, 2, 2, 3, 1, 2]), "the text of the fields is cut"),
-        (bytes([3, 2, 2, 253, 1]), "the text of the fields is cut"),
+        (
+            bytes([16, 2, 2, 253, 1]),
+            "fields must have 1 to 4 channels, and 1 to 32 columns and rows",
+        ),
+        (
+            bytes([1, 0, 2, 253, 1]),
+            "fields must have 1 to 4 channels, and 1 to 32 columns and rows",
+        ),
+        (
+            bytes([1, 2, 33, 253, 1]),
+            "fields must have 1 to 4 channels, and 1 to 32 columns and rows",
+        ),
+        (bytes([1, 2, 2, 3, 1, 2]), "the text of the fields is incomplete"),
+        (bytes([3, 2, 2, 253, 1]), "the text of the fields is incomplete"),
         (bytes([1, 2, 2, 252, 1]), "a run in the text of the fields is too long"),
         (bytes([1, 2, 2, 253, 1, 0]), "the text of the fields is too long"),
     ],

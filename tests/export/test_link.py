@@ -63,10 +63,10 @@ def test_links_are_as_short_as_promised():
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda text: text[:-1], "cut or damaged"),
-        (lambda text: text[:40] + "A" + text[41:], "cut or damaged"),
-        (lambda text: "", "cut or damaged"),
-        (lambda text: text + "!", "cut or damaged"),
+        (lambda text: text[:-1], "incomplete or damaged"),
+        (lambda text: text[:40] + "A" + text[41:], "incomplete or damaged"),
+        (lambda text: "", "incomplete or damaged"),
+        (lambda text: text + "!", "incomplete or damaged"),
         (lambda text: "Ag" + text[2:], "has version 2, but this program reads 1"),
         (lambda text: "A" * 4_000_001, "more than 4000000 characters"),
     ],

@@ -19,7 +19,7 @@ def bounded_rule(settings: RuleSettings, *, seed: int = 0, update_bias: bool = F
     """Make a rule whose states stay around 0.5: channels decay, and are weakly coupled.
 
     As far as there is room, the first hidden units are pairs relu(x_c) and relu(-x_c), from which
-    the second layer subtracts 40 % of x_c. In a rule that is not bounded, growing rounding errors
+    the second layer subtracts 40% of x_c. In a rule that is not bounded, growing rounding errors
     would hide the differences that a test looks for.
     """
     generator = torch.Generator().manual_seed(seed)

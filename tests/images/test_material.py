@@ -211,8 +211,8 @@ def gray_normal(folder: Path) -> None:
     ("break_it", "message"),
     [
         (missing_color, "{0} has no color map; its name must end in _Color, .*_diff"),
-        (two_files, "{0}: a_color.png and b_Albedo.jpg are both a map of the color; keep one"),
-        (two_of_directx, r"a_nor_dx.png and b_NormalDX.png are both .* normal \(DirectX\)"),
+        (two_files, "{0}: a_color.png and b_Albedo.jpg are both color maps; keep one"),
+        (two_of_directx, r"a_nor_dx.png and b_NormalDX.png are both DirectX normal maps"),
         (other_size, "{0}/a_disp.png has 40x40 pixels and a_color.png has 32x32; .* the same size"),
         (damaged, "cannot read {0}/a_roughness.png: damaged image"),
         (not_an_image, "{0}/a_normal.png is not an image that can be read"),

@@ -1,4 +1,4 @@
-"""Normals, slopes and open sky of surfaces whose formulas are known."""
+"""Normals, slopes and occlusion of surfaces whose formulas are known."""
 
 import math
 
@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from nca.images.relief import (
+    ambient_occlusion,
     normalized,
     normals_from_height,
-    open_sky,
     slopes_of_height,
 )
 from tests.helpers.picture_makers import slopes_of_normals
@@ -53,7 +53,7 @@ def test_the_bottom_of_a_ditch_sees_the_sky_between_its_walls():
     half, depth, n = 4, 3.0, 200
     height = torch.full((n, n), depth)
     height[:, n // 2 - half : n // 2 + half] = 0
-    sky = open_sky(height, wraps=True)
+    sky = ambient_occlusion(height, wraps=True)
     assert (sky[:, :16] == 1).all()
     # The pixels of the walls begin half a pixel beyond the edges.
     angle = 2 * np.pi * np.arange(360) / 360
@@ -64,5 +64,5 @@ def test_the_bottom_of_a_ditch_sees_the_sky_between_its_walls():
 def test_only_a_sky_over_a_surface_that_wraps_sees_the_other_side():
     height = torch.zeros(32, 32)
     height[:, 31] = 5.0
-    assert open_sky(height, wraps=True)[:, 0].max() < 0.6
-    assert (open_sky(height, wraps=False)[:, 0] == 1).all()
+    assert ambient_occlusion(height, wraps=True)[:, 0].max() < 0.6
+    assert (ambient_occlusion(height, wraps=False)[:, 0] == 1).all()

@@ -141,7 +141,9 @@ def test_unusable_weights_are_named(
 ) -> None:
     weights = resnet[0].state_dict()
     torch.save({k: v for k, v in weights.items() if "layer4" not in k}, folder / "cut.pth")
-    with pytest.raises(InputError, match=r"cut.pth has the tensors of no known network; must be"):
+    with pytest.raises(
+        InputError, match=r"cut.pth: its tensors match none of the known networks: resnet18"
+    ):
         build_features(str(folder / "cut.pth"), torch.empty(0))
     with pytest.raises(InputError, match=r"no layer \['layer9'\]; it has \['relu', 'layer1.0'"):
         build_features(resnet[1], torch.empty(0), taps=("layer9",))

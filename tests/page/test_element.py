@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, CDPSession, Page
 
+from nca.decoder import DecoderSettings
 from nca.exporters.field_link import write_fields
 from nca.exporters.hosts.web_component import component_js
 from nca.fields.directions import angle_of
@@ -17,7 +18,7 @@ from nca.images import to_tensor
 from nca.rule_settings import RuleSettings
 from nca.rulefile import RuleFile
 from tests.helpers.browsing import until
-from tests.helpers.rules import bounded_rule, striped_rule
+from tests.helpers.rules import bounded_rule, striped_rule, with_random_decoder
 
 pytestmark = pytest.mark.browser
 
@@ -166,6 +167,32 @@ def test_a_grown_image_has_no_background_if_the_element_says_so(open_page, tmp_p
     page.evaluate("a.removeAttribute('transparent'); a.removeAttribute('flash-limit')")
     assert page.evaluate(corner)[3] == 255
     assert page.evaluate("a.player.look.flashLimit") is True
+
+
+def test_a_decoder_draws_at_the_resolution_of_the_element(open_page, tmp_path):
+    fine = DecoderSettings(4)
+    rule = with_random_decoder(RuleSettings(4, 8, start="noise", noise_level=1.0, decoder=fine))
+    plain = RuleFile(bounded_rule(RuleSettings(4, 8)))
+    (tmp_path / "nca.js").write_bytes(component_js({"plain": plain, "fine": RuleFile(rule)}))
+    elements = (
+        "<nca-texture id='a' rule='fine' grid='16x12' seed='5' paused flash-limit='off'"
+        " style='width: 128px; height: 96px'></nca-texture>"
+        "<nca-texture id='b' rule='fine' paused style='width: 320px; height: 256px'></nca-texture>"
+    )
+    (tmp_path / "host.html").write_text(HEAD + elements)
+    page = open_page(tmp_path / "host.html")
+    until(page, "a.player?.shown && b.player?.shown")
+    state = rule.initial_state(1, 12, 16, seed=5)
+    # 8 pixels per cell: twice the scale of the decoder.
+    expected = rule.to_image(state, scale=8)[0].detach().clamp(0, 1)
+    shown = Image.open(io.BytesIO(page.locator("#a").screenshot())).convert("RGB")
+    assert expected.std() > 0.05
+    assert (to_tensor(shown) - expected).abs().max() < 1.5 / 255
+    # Without a grid, a cell is as wide as the pixels that its decoder draws.
+    assert page.evaluate("[b.player.simulation.width, b.player.simulation.height]") == [80, 64]
+    page.evaluate("a.setAttribute('rule', 'plain')")
+    until(page, "a.player.simulation.field.present[0] === 0 && a.player.shown")
+    assert page.evaluate("a.player.gl.getError()") == 0
 
 
 def touch(session: CDPSession, kind: str, *points: tuple[float, float]) -> None:

@@ -91,7 +91,7 @@ def test_brushes_of_fields_by_mouse_and_keyboard(still_page):
         drag(page, (240, 160), (250, 160))
         assert texels_of(page, 32, 48)[16, 24, channel] == 96
     page.keyboard.press("{")
-    assert page.locator("#toast").text_content() == "Amount: 63 %"
+    assert page.locator("#toast").text_content() == "Amount: 63%"
     drag(page, (240, 160), (250, 160), button="right")  # back to neutral
     assert list(texels_of(page, 32, 48)[16, 24]) == [0, 96, 96, 128]
     page.keyboard.press("6")
@@ -103,7 +103,7 @@ def test_brushes_of_fields_by_mouse_and_keyboard(still_page):
     assert not page.is_visible("[name=amount]")
     page.click("#panel [data-tool=pace]")
     page.locator("[name=amount]").fill("0")
-    assert page.locator("output[for=amount]").text_content() == "0 %"
+    assert page.locator("output[for=amount]").text_content() == "0%"
     page.click("text=Remove all fields")
     assert not page.evaluate(f"{FIELDS}.used")
     page.keyboard.press("Control+z")
@@ -146,12 +146,17 @@ def test_fields_survive_a_link_and_a_reload(still_page):
     other.evaluate("nca.actions.setGrid(48, 32)")
     assert other.evaluate(f"[{FIELDS}.used, {FIELDS}.text]") == [True, text]
     other.evaluate("(link) => nca.actions.openLink(link)", f"#m=stripes&s=8&p={text[:-9]}")
-    assert other.locator("#toast").text_content() == "the text of the fields is cut or damaged"
+    assert (
+        other.locator("#toast").text_content() == "the text of the fields is incomplete or damaged"
+    )
     assert other.evaluate(f"[nca.player.simulation.seed, {FIELDS}.used]") == [1, True]
     other.evaluate("nca.actions.openLink('#m=stripes&s=8')")
     assert other.evaluate(f"[nca.player.simulation.seed, {FIELDS}.used]") == [8, False]
     damaged = still_page({"stripes": rule}, f"#s=3&p={text[:-1]}", grid=(48, 32))
-    assert damaged.locator("#toast").text_content() == "the text of the fields is cut or damaged"
+    assert (
+        damaged.locator("#toast").text_content()
+        == "the text of the fields is incomplete or damaged"
+    )
     assert damaged.evaluate(f"[nca.player.simulation.seed, {FIELDS}.used]") == [3, False]
 
 

@@ -217,9 +217,9 @@ def test_what_cannot_be_opened_gets_one_line_and_changes_nothing(page, still_pag
     refused = {
         "cut.safetensors": (
             data[:500],
-            "cut.safetensors: it is not a .safetensors file, or it is cut",
+            "cut.safetensors: it is not a .safetensors file, or it is incomplete",
         ),
-        "long.safetensors": (data + b"\0", "it is cut or damaged"),
+        "long.safetensors": (data + b"\0", "it is incomplete or damaged"),
         "a.json": (b'{"model_names": 1}', "a.json: model_names must be a list of names"),
         "b.json": (b"\xff", "b.json: it is not text"),
     }
@@ -228,7 +228,7 @@ def test_what_cannot_be_opened_gets_one_line_and_changes_nothing(page, still_pag
         until(page, f"{TOAST}.includes({said!r})")
     for text, said in (
         (link.replace("r=AQ", "r=Ag"), "the link has version 2, but this page reads 1"),
-        (link[:60], "the link is cut or damaged"),
+        (link[:60], "the link is incomplete or damaged"),
         ("https://example.org", "This is not a link to a texture"),
     ):
         drop(page, "", text=text)
@@ -236,7 +236,7 @@ def test_what_cannot_be_opened_gets_one_line_and_changes_nothing(page, still_pag
     assert page.evaluate("nca.actions.rules.length") == 1
     page.evaluate("nca.player.runSteps(2)")
     opened = still_page({"plain": bounded_rule(RuleSettings(4, 8))}, link[:60], grid=GRID)
-    assert "the link is cut or damaged" in opened.inner_text("#toast")
+    assert "the link is incomplete or damaged" in opened.inner_text("#toast")
     assert opened.inner_text("#name") == "plain"
 
 

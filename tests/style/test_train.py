@@ -318,9 +318,9 @@ def test_reconstruction_of_a_shallow_layer_is_the_picture(settings: StyleSetting
         ({"size": 8}, "`size` 8: must be 32 to"),
         ({"average": 1.0}, r"`average` 1\.0"),
         ({"color": "teal"}, "color 'teal': must be six hexadecimal digits"),
-        ({"style_weights": (1.0, 2.0)}, "`style_weights`: 2 for 1 styles"),
+        ({"style_weights": (1.0, 2.0)}, "`style_weights`: has 2 entries for 1 styles"),
         ({"style_weights": (0.0,)}, "must be 0 or more, not all 0"),
-        ({"content_masks": (Path("a"), Path("b"))}, "`content_masks`: 2 for 1 styles"),
+        ({"content_masks": (Path("a"), Path("b"))}, "`content_masks`: has 2 entries for 1 styles"),
     ],
 )
 def test_settings_out_of_range_are_named(

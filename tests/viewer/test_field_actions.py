@@ -55,7 +55,7 @@ def test_a_stroke_sets_the_direction_of_its_movement(actions):
 
 def test_amounts_of_size_pace_and_share(actions):
     fields = actions.player.simulation.fields
-    texts = {"7": "0.57\u00d7", "8": "75 %", "9": "75 %"}
+    texts = {"7": "0.57\u00d7", "8": "75%", "9": "75%"}
     for channel, (key, text) in enumerate(texts.items(), 1):
         press(actions, key)
         assert actions.fields.amount_text() == text
@@ -63,7 +63,7 @@ def test_amounts_of_size_pace_and_share(actions):
         assert fields.texels[12, 16, channel] == 96
     for _ in range(20):
         press(actions, "{")
-    assert actions.player.message == "Amount: 0 %"
+    assert actions.player.message == "Amount: 0%"
     press(actions, "}")
     drag(actions, LEFT, (160, 120))
     assert list(fields.texels[12, 16]) == [0, 96, 96, 16]

@@ -57,7 +57,7 @@ def test_a_dropped_gun_shoots_and_can_be_undone(gl: moderngl.Context, tmp_path: 
     ("text", "said"),
     [
         (GUN, "a: a pattern needs a rule made by nca classic"),
-        ("x = 2, y = 2\n4o!", "cells outside its 2x2"),
+        ("x = 2, y = 2\n4o!", "cells outside its size, 2x2"),
     ],
 )
 def test_a_pattern_that_does_not_fit_changes_nothing(

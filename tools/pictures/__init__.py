@@ -55,7 +55,7 @@ DRAWINGS: dict[str, Callable[[int, int], Color]] = {
     "web": draw_web,
 }
 
-# The pictures of which there are maps: (size, seed) -> what the picture shows, before it is lit
+# The pictures that also exist as maps: (size, seed) -> the surface before it is lit
 SURFACES: dict[str, Callable[[int, int], Surface]] = {
     "bricks": bricks,
     "pebbles": pebbles,
@@ -76,7 +76,7 @@ def draw(name: str, size: int = 256, seed: int = 0) -> Image.Image:
 
 
 def draw_maps(name: str, size: int = 256, seed: int = 0) -> dict[MapName, Tensor]:
-    """Draw the maps of a material, [1 or 3, size, size] in [0, 1], as :func:`draw` draws a picture.
+    """Draw the maps of a material, [1 or 3, size, size] in [0, 1]; see :func:`draw`.
 
     Raises:
         InputError: there is no such material, the size is below 16 or the seed below 0.

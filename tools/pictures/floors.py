@@ -43,7 +43,7 @@ def draw_tiles(size: int, seed: int) -> Color:
 def draw_parquet(size: int, seed: int) -> Color:
     """Herringbone parquet: oiled oak, from honey to walnut."""
     rng = np.random.default_rng(seed)
-    units, length = 16, 4  # a plank covers 4 x 1 units
+    units, length = 16, 4  # units per side of the picture; a plank covers 4 x 1 units
     x, y = grid(size)
     x, y = x + 0.0008 * noise(size, rng, 6), y + 0.0008 * noise(size, rng, 6)
     column, row = (np.floor(units * at).astype(int) for at in (x, y))

@@ -58,7 +58,7 @@ def ramp(t: Field, colors: str) -> Color:
 
 
 def smooth(low: float | Field, high: float | Field, value: Field) -> Field:
-    """A soft step: 0 below ``low``, 1 above ``high``; the other way round if low > high."""
+    """Compute a soft step: 0 below ``low``, 1 above ``high``; reversed if low > high."""
     t = np.clip((value - low) / (high - low), 0, 1)
     return t * t * (3 - 2 * t)
 
@@ -144,8 +144,8 @@ def lit(
     direct = facing / sun[2]
     highlight = gloss * mirror**hardness
     if shadow:
-        open_sky = 1 - cast_shadow(height, shadow)
-        direct, highlight = direct * open_sky, highlight * open_sky
+        visible = 1 - cast_shadow(height, shadow)
+        direct, highlight = direct * visible, highlight * visible
     direct = (1 - ambient) * direct * (0.5 + 0.5 * sky)
     light = np.multiply.outer(ambient * sky, SKY) + np.multiply.outer(direct, WARM)
     shown: Color = color * light + highlight[..., None]

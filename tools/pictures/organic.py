@@ -13,11 +13,11 @@ def draw_scales(size: int, seed: int) -> Color:
 
 
 def scales(size: int, seed: int) -> Surface:
-    """The surface of :func:`draw_scales`; the picture's paint darkens the roots more."""
+    """The surface of :func:`draw_scales`; only in the picture are the roots painted darker."""
     rng = np.random.default_rng(seed)
     columns, rows = 6, 10
     tint = noise(size, rng, 2)
-    # Seven values: the painted color, the base color, and roughness.
+    # Seven channels: painted color (3), base color (3), roughness.
     relief = Relief(np.zeros((size, size, 7)), np.full((size, size), -1.0))
     for row, column in np.ndindex(rows, columns):
         jitter = rng.random(5) - 0.5

@@ -1,4 +1,4 @@
-"""Surfaces: what a picture shows before it is lit, and the maps that follow from it."""
+"""Surfaces: drawings before they are lit, and the maps of a material that follow from them."""
 
 from dataclasses import asdict, dataclass
 
@@ -7,13 +7,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from nca.images.relief import normalized, normals_from_height, open_sky
+from nca.images.relief import ambient_occlusion, normalized, normals_from_height
 from nca.maps import MapName
 from tools.pictures.light import encode, lit
 from tools.pictures.torus import Color, Field
 
-PITS = 0.01  # share of the surface that may be deeper than the lowest height: holes of few pixels
-# Heights have 12 of the 16 bits of their file, which is a quarter smaller so.
+PITS = 0.01  # fraction of heights clipped at the bottom, so that narrow holes do not set the range
+# Heights use 12 of the 16 bits of their file, which makes the file a quarter smaller.
 LEVELS, TOP = 65535 / 16, 4095
 
 
@@ -37,8 +37,8 @@ class Surface:
         color: base color in linear light, [n, n, 3].
         height: heights as fractions of the picture's side, [n, n].
         roughness: perceptual roughness, [n, n].
-        light: the light of the picture.
-        painted: color of the picture, if it is painted with shadows that the base color lacks.
+        light: how the picture is lit.
+        painted: color of the picture, if it has painted shadows that the base color lacks.
     """
 
     color: Color
@@ -48,16 +48,16 @@ class Surface:
     painted: Color | None = None
 
     def picture(self) -> Color:
-        """The lit surface, [n, n, 3] in linear light."""
+        """Light the surface, [n, n, 3] in linear light."""
         color = self.color if self.painted is None else self.painted
         return lit(color, self.height, **asdict(self.light))
 
     def maps(self, size: int) -> dict[MapName, Tensor]:
-        """The maps of the material, [1 or 3, size, size] in [0, 1]; ``size`` must divide n."""
+        """Make the maps of the material, [1 or 3, size, size] in [0, 1]; ``size`` must divide n."""
         n, floor = len(self.height), np.quantile(self.height, PITS)
         fine = torch.from_numpy(np.maximum(self.height, floor))
         height = torch.from_numpy(average(fine.numpy(), size))
-        # Mean normals of the fine surface: those of the mean height would have jagged edges.
+        # Average the normals of the fine surface; normals of the average height have jagged edges.
         facing = F.adaptive_avg_pool2d(normals_from_height(fine, n, wraps=True), size)
         share = (height - floor) / (height.max() - floor)
         return {
@@ -65,12 +65,12 @@ class Surface:
             "normal": normalized(2 * facing - 1) / 2 + 0.5,
             "height": (TOP * share).round()[None] / LEVELS,
             "roughness": torch.from_numpy(average(self.roughness, size))[None],
-            "occlusion": open_sky(size * height, wraps=True)[None],
+            "occlusion": ambient_occlusion(size * height, wraps=True)[None],
         }
 
 
 def average(field: Field, size: int) -> Field:
-    """The means of square blocks, [n, n, ...] -> [size, size, ...]."""
+    """Average square blocks, [n, n, ...] -> [size, size, ...]."""
     block = len(field) // size
     means: Field = field.reshape(size, block, size, block, *field.shape[2:]).mean((1, 3))
     return means

@@ -53,7 +53,7 @@ def resample(field: Field, n: int) -> Field:
 
 
 def blur(field: Field, radius: float) -> Field:
-    """Gaussian blur; ``radius`` is the std of the Gaussian."""
+    """Blur a field with a Gaussian; ``radius`` is its std, in sides of the square."""
     kx, ky = frequencies(len(field))
     falloff = np.exp(-2 * (np.pi * radius) ** 2 * (kx**2 + ky**2))
     return np.fft.irfft2(np.fft.rfft2(field) * falloff, field.shape)
@@ -62,7 +62,7 @@ def blur(field: Field, radius: float) -> Field:
 def noise(
     n: int, rng: np.random.Generator, frequency_x: float, frequency_y: float | None = None
 ) -> Field:
-    """Smooth noise with mean 0 and variance 1.
+    """Make smooth noise with mean 0 and variance 1, [n, n].
 
     Args:
         n: side in pixels.

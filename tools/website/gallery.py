@@ -24,7 +24,7 @@ output of `nca export --to gallery`.
 """
 CARD = """<figure><nca-texture rule="{name}" grid="96x96" label="{name}, running"></nca-texture>
 <figcaption><a href="{folder}/{name}/index.html">{name}</a></figcaption></figure>"""
-# It contains the rule, so it must come first.
+# The script contains the rule, so it must precede the element that uses it.
 SCRIPT = '<script src="{folder}/{name}/texture.js"></script>'
 HERO = f"""
 {SCRIPT.format(folder=FOLDER, name=FIRST)}
@@ -35,7 +35,7 @@ HERO = f"""
 
 
 def files() -> dict[str, bytes]:
-    """The page and the exported gallery, by path."""
+    """Make the page and the exported gallery: path -> contents."""
     rules = {name: load_rule(gallery_path(name)) for name in gallery()}
     weights = sum(each.numel() for each in rules[FIRST].rule.parameters())
     cards, scripts = (
@@ -50,7 +50,7 @@ def files() -> dict[str, bytes]:
     }
 
 
-def alive(markdown: str) -> str:
+def with_texture(markdown: str) -> str:
     """Insert a running texture below the first paragraph of the start page."""
     title, introduction, rest = markdown.split("\n\n", 2)
     return "\n\n".join([title, introduction, HERO.strip(), rest])

@@ -16,7 +16,7 @@ from tools.website import gallery, notebooks, project, reference
 
 @cache
 def made() -> dict[str, bytes]:
-    """Generated files, by path in docs/; they are made once, even if `mkdocs serve` rebuilds."""
+    """Generate all files, by path in docs/; this runs once, even if `mkdocs serve` rebuilds."""
     parts = (reference.pages(), notebooks.pages(), gallery.files(), project.pages())
     return {path: content for part in parts for path, content in part.items()}
 
@@ -49,7 +49,7 @@ def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
     """Add a running texture to the start page; hide the navigation of pages without a section."""
     if "/" not in page.file.src_uri and page.parent is None:
         page.meta.setdefault("hide", ["navigation"])
-    return gallery.alive(markdown) if page.file.src_uri == "index.md" else markdown
+    return gallery.with_texture(markdown) if page.file.src_uri == "index.md" else markdown
 
 
 def on_post_page(output: str, **_: Any) -> str:

@@ -11,7 +11,7 @@ from tools.website.project import ROOT
 
 FOLDER = ROOT / "notebooks"
 PICTURES = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp", "image/gif": "gif"}
-# A displayed rule. Its page becomes a separate file, so that the page around it stays small.
+# A rule displayed in a notebook. It becomes a separate file, so that the page itself stays small.
 FRAME = re.compile(r'<iframe[^>]*\ssrcdoc="([^"]*)"')
 INSERTED = (
     '<iframe src="{page}" sandbox="allow-scripts" title="The rule, running" loading="lazy" '
@@ -21,7 +21,7 @@ ESCAPES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")  # terminal colors
 
 
 def pages() -> dict[str, bytes]:
-    """Pages and their pictures, by path."""
+    """Convert all notebooks to pages and pictures: path -> contents."""
     found: dict[str, bytes] = {}
     for path in sorted(FOLDER.glob("*.ipynb")):
         found |= page(path)
@@ -29,7 +29,7 @@ def pages() -> dict[str, bytes]:
 
 
 def page(path: Path) -> dict[str, bytes]:
-    """The page of a notebook, and the files that it needs."""
+    """Convert one notebook to a page and the files that it needs: path -> contents."""
     files: dict[str, bytes] = {}
     parts = []
     for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:

@@ -7,7 +7,7 @@ PAGES = {"contributing.md": "CONTRIBUTING.md", "changelog.md": "CHANGELOG.md"}
 
 
 def pages() -> dict[str, bytes]:
-    """Pages by path; links into docs/ are made relative to docs/."""
+    """Make the pages, by path; links to files in docs/ become relative to docs/."""
     return {
         path: (ROOT / name).read_text(encoding="utf-8").replace("](docs/", "](").encode()
         for path, name in PAGES.items()

@@ -22,7 +22,7 @@ because torch is not loaded until a name needs it.
 
 
 def pages() -> dict[str, bytes]:
-    """Pages by path; commands with the same first word share a page."""
+    """Make all pages, by path; commands with the same first word share a page."""
     found: dict[str, list[str]] = {}
     for name, command in COMMANDS.items():
         found.setdefault(name.split()[0], []).append(section(name, command))
@@ -36,12 +36,12 @@ def pages() -> dict[str, bytes]:
 
 
 def entry(name: str) -> str:
-    """The directive that documents a public name."""
+    """Return the mkdocstrings directive that documents a public name."""
     return f"::: nca.{name}\n    options:\n      heading: nca.{name}\n      toc_label: {name}\n"
 
 
 def overview() -> str:
-    """The page that lists all commands."""
+    """Make the page that lists all commands."""
     rows = [
         f"| [`nca {name}`]({name.split()[0]}.md#{anchor(name)}) | {command.summary} |"
         for name, command in COMMANDS.items()
@@ -71,7 +71,7 @@ def overview() -> str:
 
 
 def section(name: str, command: Command) -> str:
-    """The section of a page that describes a command."""
+    """Make the section of a page that describes a command."""
     options = command.options()
     usage = " ".join(
         [f"nca {name}", *map(placeholder, (o for o in options if not o.flags)), "[OPTIONS]"]
@@ -95,19 +95,19 @@ def section(name: str, command: Command) -> str:
 
 
 def anchor(name: str) -> str:
-    """The part of a URL after "#"."""
+    """Return the anchor of a command or group: the part of a URL after "#"."""
     return name.replace(" ", "-")
 
 
 def placeholder(option: Option) -> str:
-    """A positional argument in the usage line."""
+    """Format a positional argument for the usage line."""
     name = option.name.upper()
     name = f"{name} ..." if option.is_list else name
     return name if option.default is None else f"[{name}]"
 
 
 def described(command: str, option: Option) -> list[str]:
-    """An option as an entry in a definition list."""
+    """Format an option as an entry of a definition list."""
     flags = option.flags or (placeholder(option),)
     written = " ".join(filter(None, [", ".join(flags), option.values if option.flags else ""]))
     facts = ""
@@ -125,7 +125,7 @@ def described(command: str, option: Option) -> list[str]:
 
 
 def group_texts(kind: Any) -> dict[str, str]:
-    """First line of the description of every group in a command's settings, by title."""
+    """Return the first line of the description of every group in a command's settings, by title."""
     found: dict[str, str] = {}
     plain = get_type_hints(kind)
     for name, hint in get_type_hints(kind, include_extras=True).items():

@@ -87,7 +87,7 @@ class FineMaps:
             if i == 1:
                 self._gl.enable(moderngl.BLEND)
             given = {**textures, **rule.textures}
-            rule.fine().draw(pixels.target(GROUPS), given, {**seen, "nca_first": i == 0})
+            rule.fine.draw(pixels.target(GROUPS), given, {**seen, "nca_first": i == 0})
         self._gl.disable(moderngl.BLEND)
         return pixels
 

@@ -32,7 +32,7 @@ from nca.viewer.simulation.look import (
     extent,
     natural_scale,
     repeats,
-    shades,
+    shows_material,
     view_of,
 )
 from nca.viewer.simulation.simulation import FLOAT_STATE, Simulation
@@ -48,7 +48,7 @@ _HOST = Capabilities("330", blend=True)
 
 def _seen(simulation: Simulation, look: Look) -> tuple[object, ...]:
     """Values that the colors depend on, if nothing restarts the average."""
-    light = (look.lamp, look.relief) if shades(simulation, look) else ()
+    light = (look.lamp, look.relief) if shows_material(simulation, look) else ()
     return (*simulation.seen, *light)
 
 
@@ -121,7 +121,7 @@ class Display:
         """The part that the texture of the colors shows."""
         grid = simulation.width, simulation.height
         camera, size = self._aim or (Camera(), grid)
-        if shades(simulation, look):
+        if shows_material(simulation, look):
             return seen_part(camera, size)
         if decodes(simulation, look):
             return decoded_part(grid, camera, size, natural_scale(simulation, look))
@@ -194,7 +194,7 @@ class Display:
         part = self._part(simulation, look)
         if camera.zoom < part.density:
             colored.build_mipmaps()
-        far = decodes(simulation, look) or shades(simulation, look) or camera.zoom < 1
+        far = decodes(simulation, look) or shows_material(simulation, look) or camera.zoom < 1
         sampling = 0 if far else 1 + SCALINGS.index(look.scaling)
         self._screen(sampling, marks=look.borders or ring != NO_RING).draw(
             target,

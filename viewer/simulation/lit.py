@@ -1,4 +1,4 @@
-"""Draw lit materials, or one of their maps: see ``shaders/lit.glsl``."""
+"""Draw lit materials, or one of their maps; see ``shaders/lit.glsl``."""
 
 import math
 from collections.abc import Mapping
@@ -28,17 +28,17 @@ _HOST = Capabilities("330", blend=True)
 
 
 def maps_of(simulation: Simulation) -> tuple[MapName, ...]:
-    """The maps that any rule of a simulation has, with or without cells."""
+    """List the maps that any rule of a simulation has, even if the rule owns no cells."""
     return tuple(n for n in MAPS if any(n in rule.settings.maps for rule in simulation.rules))
 
 
-def natural_view(simulation: Simulation) -> str:
-    """The view that suits the rules with cells: materials are lit."""
+def default_view(simulation: Simulation) -> str:
+    """Return ``lit`` if a rule that owns cells has maps, otherwise ``colors``."""
     return LIT if any(rule.settings.maps for rule in simulation.present) else "colors"
 
 
 class LitPictures:
-    """Draws the views of materials."""
+    """Draws the views of materials: lit, or one of their maps."""
 
     def __init__(self, gl: moderngl.Context) -> None:
         self._gl = gl
@@ -56,16 +56,17 @@ class LitPictures:
         lamp: tuple[float, float] | None,
         relief: float,
     ) -> None:
-        """Draw a part into a texture.
+        """Draw a part of the state into a texture.
 
         Args:
             view: one of ``MAP_VIEWS``.
             simulation: the simulation.
-            part: what to draw.
-            target: texture of its size.
-            textures, values: those of the shader of the colors.
-            lamp: place of the lamp in the part, from (0, 0) to (1, 1); None: a distant light.
-            relief: the largest height in cells.
+            part: the part to draw, and its size in pixels.
+            target: texture of that size.
+            textures, values: textures and uniforms of the shader that draws colors.
+            lamp: place of the lamp in the part, from (0, 0) at the top left to (1, 1); None: a
+                distant light.
+            relief: height in cells where the height map is 1; 0: no shadows and no parallax.
         """
         rules, channels, wraps = simulation.present, simulation.channels, simulation.wraps
         layout = map_layout(rules[0].settings.maps) if len(rules) == 1 else None
@@ -108,7 +109,7 @@ class LitPictures:
         return self._shaders[key]
 
     def release(self) -> None:
-        """Free the objects of the driver."""
+        """Release the compiled shaders."""
         for shader in self._shaders.values():
             shader.release()
         self._fine.release()

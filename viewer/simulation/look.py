@@ -7,7 +7,7 @@ from nca.errors import InputError
 from nca.exporters.glsl.lit import LIT, MAP_VIEWS
 from nca.maps import MapName
 from nca.rule import ALPHA
-from nca.viewer.simulation.lit import maps_of, natural_view
+from nca.viewer.simulation.lit import default_view, maps_of
 from nca.viewer.simulation.simulation import Simulation
 
 
@@ -56,7 +56,7 @@ def views_of(simulation: Simulation) -> list[str]:
 
 def view_of(simulation: Simulation, look: Look) -> str:
     """The view that is shown: that of the look, or, if there is no such view, the natural one."""
-    return look.view if look.view in views_of(simulation) else natural_view(simulation)
+    return look.view if look.view in views_of(simulation) else default_view(simulation)
 
 
 def parse_view(text: str, channels: int, maps: tuple[MapName, ...] = ()) -> str:
@@ -97,7 +97,7 @@ def decodes(simulation: Simulation, look: Look) -> bool:
     return view_of(simulation, look) in ("colors", *MAP_VIEWS) and bool(simulation.decoded)
 
 
-def shades(simulation: Simulation, look: Look) -> bool:
+def shows_material(simulation: Simulation, look: Look) -> bool:
     """Whether the view is that of a material: lit, or one of its maps."""
     return view_of(simulation, look) in MAP_VIEWS
 

@@ -35,8 +35,6 @@ class RuleShaders:
 
     Attributes:
         step, life, paint: shaders and the groups that each draws into; ``life`` may be empty.
-        decoded: shader of the picture; None: the rule has no decoder.
-        details: text that defines the functions of the decoder.
         textures: textures that they read in addition to the state, by sampler.
     """
 
@@ -56,15 +54,15 @@ class RuleShaders:
         self._fixed: dict[str, Value] = {}
         self.life = self._compiled(gl, life_passes(rule, capabilities, groups=groups))
         self.paint = self._compiled(gl, paint_passes(rule, capabilities, groups=groups))
-        self.decoded: Shader | None = None
-        self.details = ""
-        self._fine: Shader | None = None
         self._host, self._groups = capabilities, groups
+        self._details = ""  # the functions of the decoder; empty without one
+        self._decoded: dict[bool, Shader] = {}
+        self._fine: Shader | None = None
         stores = {self.store}
         if rule.decoder is not None:
             stores.add(store := choose_decoder_store(rule, choice))
-            self.details = details_source(rule) if store == "inline" else general_details(rule)
-            self.decoded = Shader(gl, decoded_fragment(capabilities, 4 * groups, self.details))
+            self._details = details_source(rule) if store == "inline" else general_details(rule)
+            self._decoded[False] = Shader(gl, self._picture())
         self._compiles = "inline" in stores
         self.textures: dict[str, moderngl.Texture] = {}
         if "texture" in stores:
@@ -98,14 +96,33 @@ class RuleShaders:
             self.set(self._fixed)
         return self._field_step
 
+    @property
+    def decoded(self) -> Shader | None:
+        """The shader of the picture; None without a decoder.
+
+        If rules share the grid, it is another one, which is compiled when it is first used.
+        """
+        shared = self._fixed.get("nca_rule", -1) != -1
+        if shared and self._details and shared not in self._decoded:
+            text = with_macro(self._picture(), "NCA_SHARED")
+            self._decoded[shared] = self._with_fixed(Shader(self._gl, text))
+        return self._decoded.get(shared)
+
+    def _picture(self) -> str:
+        return decoded_fragment(self._host, 4 * self._groups, self._details)
+
+    @property
     def fine(self) -> Shader:
         """The shader of all maps of a rule with a decoder; it is compiled when it is first used."""
         if self._fine is None:
             maps = self.rule.settings.maps
-            text = fine_fragment(self._host, 4 * self._groups, self.details, maps)
-            self._fine = Shader(self._gl, text)
-            self._fine.set(self._fixed)
+            text = fine_fragment(self._host, 4 * self._groups, self._details, maps)
+            self._fine = self._with_fixed(Shader(self._gl, text))
         return self._fine
+
+    def _with_fixed(self, shader: Shader) -> Shader:
+        shader.set(self._fixed)
+        return shader
 
     def set(self, values: Mapping[str, Value]) -> None:
         """Set uniforms of all shaders."""
@@ -116,7 +133,7 @@ class RuleShaders:
     def shaders(self) -> list[Shader]:
         """All compiled shaders."""
         every = [*self.step, *self._field_step, *self.life, *self.paint]
-        drawn = [shader for shader in (self.decoded, self._fine) if shader is not None]
+        drawn = [*self._decoded.values(), *([] if self._fine is None else [self._fine])]
         return [*(shader for shader, _ in every), *drawn]
 
     def release(self) -> None:

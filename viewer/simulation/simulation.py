@@ -108,7 +108,7 @@ class Simulation:
     @property
     def decoded(self) -> list[RuleShaders]:
         """Shaders of the rules with cells and a decoder."""
-        return [shaders for shaders in self._present if shaders.decoded is not None]
+        return [shaders for shaders in self._present if shaders.rule.decoder is not None]
 
     @property
     def scale(self) -> int:

@@ -8,7 +8,7 @@ from PIL import Image
 from nca.gl.shader import Shader, Value
 from nca.viewer.actions import Actions
 from nca.viewer.controls import GESTURES, KEYS
-from nca.viewer.simulation.lit import natural_view
+from nca.viewer.simulation.lit import default_view
 from nca.viewer.speed import speed_text
 from nca.viewer.window.lettering import floating_lines, help_sheet, toast
 
@@ -107,7 +107,7 @@ class Overlay:
     def _subtitle(self) -> str:
         player = self._actions.player
         parts = [speed_text(player.speed.steps_per_frame) if player.running else "paused"]
-        if player.view != natural_view(player.simulation):
+        if player.view != default_view(player.simulation):
             parts.append(player.view)
         if player.recordings.running:
             parts.append("recording")

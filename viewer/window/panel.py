@@ -14,7 +14,7 @@ from nca.exporters.glsl.lit import LIT
 from nca.viewer.actions import MAX_RADIUS, MIN_RADIUS, Actions
 from nca.viewer.controls import COLOR_MAPS, LABELS, LIMITS, SCALINGS, TOOLS
 from nca.viewer.field_actions import field_of
-from nca.viewer.simulation.look import shades, views_of
+from nca.viewer.simulation.look import shows_material, views_of
 from nca.viewer.speed import SPEEDS, speed_text
 from nca.viewer.window.lettering import font_path
 from nca.viewer.window.overlay import number_text
@@ -232,15 +232,15 @@ class Panel:
         simulation.steering.coarseness = _power_slider("coarseness", simulation.steering.coarseness)
         simulation.steering.dt = _power_slider("dt", simulation.steering.dt)
         rate, calm = simulation.shown_rate, simulation.shown_calm
-        chosen = _slider("update_rate", f"{100 * rate:.0f} %", rate, *LIMITS["update_rate"])
+        chosen = _slider("update_rate", f"{100 * rate:.0f}%", rate, *LIMITS["update_rate"])
         if chosen != rate:
             simulation.steering.update_rate = chosen
-        chosen = _slider("calm", f"{100 * calm:.0f} %" if calm else "off", calm, *LIMITS["calm"])
+        chosen = _slider("calm", f"{100 * calm:.0f}%" if calm else "off", calm, *LIMITS["calm"])
         if chosen != calm:
             simulation.steering.calm = chosen
         if player.input is not None:
             strength = player.input_strength
-            player.input_strength = _slider("input", f"{100 * strength:.0f} %", strength, 0.0, 1.0)
+            player.input_strength = _slider("input", f"{100 * strength:.0f}%", strength, 0.0, 1.0)
             _buttons((("Stop the input", player.close_input),))
         self._seed_row()
 
@@ -274,7 +274,7 @@ class Panel:
         if chosen == LIT and "height" in views:
             relief = f"{look.relief:.1f} cells" if look.relief else "off"
             look.relief = _slider("relief", relief, look.relief, *LIMITS["relief"])
-        if chosen != "colors" and not shades(player.simulation, look):
+        if chosen != "colors" and not shows_material(player.simulation, look):
             maps = list(COLOR_MAPS)
             look.color_map = maps[_menu("Color map", maps, maps.index(look.color_map))]
         steps = look.average_steps

@@ -1,6 +1,6 @@
-"""How a pretrained network reduces its features.
+"""Pooling for pretrained networks: reduce features to about half the width and height.
 
-A border of ``circular`` continues at the other side; the others repeat the outermost features.
+With the border ``circular``, features wrap around. Otherwise, the outermost ones are repeated.
 """
 
 from collections.abc import Callable
@@ -10,25 +10,26 @@ from torch import Tensor
 
 
 def max_pool(features: Tensor, side: int, border: str) -> Tensor:
-    """The maximum of every square; ``border`` is not needed."""
+    """Take the maximum of every square; ``border`` is ignored."""
     # Only the 3x3 squares of SqueezeNet can reach beyond the border.
     return F.max_pool2d(features, side, stride=2, ceil_mode=side == 3)
 
 
 def average_pool(features: Tensor, side: int, border: str) -> Tensor:
-    """Twice the mean of every square; Gatys et al. used the mean, for smoother images.
+    """Take twice the mean of every square.
 
-    The next layers were trained with maxima; the factor of two makes means about as large.
+    Gatys et al. used the mean, which gives smoother images. The next layers were trained on maxima;
+    the factor of two makes the means about as large.
     """
     return 2 * F.avg_pool2d(features, side, stride=2, ceil_mode=side == 3)
 
 
 def blur_pool(features: Tensor, side: int, border: str) -> Tensor:
-    """Maxima at every position, blurred by [1, 2, 1] / 4 and only then reduced.
+    """Take maxima at every position, blur them by [1, 2, 1] / 4, and keep every second one.
 
-    Zhang, "Making Convolutional Networks Shift-Invariant Again", ICML 2019. Maxima of separate
-    squares depend on where a stroke lies in its square, so the image gets a pattern of their grid.
-    The blur has no offset: a square has the same center as in :func:`max_pool`.
+    Zhang, "Making Convolutional Networks Shift-Invariant Again", ICML 2019. Without the blur, the
+    maximum depends on where a stroke lies in its square, so the grid of squares shows in the image.
+    The result is not shifted: squares have the same centers as in :func:`max_pool`.
     """
     mode = "circular" if border == "circular" else "replicate"
     padded = F.pad(features, (1, side - 1, 1, side - 1), mode=mode)

@@ -114,14 +114,14 @@ def recognize(path: str, weights: Mapping[str, Tensor]) -> str:
         if _sizes(net.state_dict()) == found:
             return name
     known = ", ".join((*RESNETS, *CONVNEXTS))
-    raise InputError(f"{path} has the tensors of no known network; must be one of {known}")
+    raise InputError(f"{path}: its tensors match none of the known networks: {known}")
 
 
 def build(name: str, weights: Mapping[str, Tensor]) -> Any:
-    """The network without its classifier, frozen."""
+    """Build a frozen network; its classifier is not used, and keeps random weights."""
     net = _models().get_model(name, weights=None)
     kept = {key: tensor for key, tensor in weights.items() if not _is_classifier(key)}
-    net.load_state_dict(kept, strict=False)  # the classifier keeps random weights
+    net.load_state_dict(kept, strict=False)
     return net.eval().requires_grad_(False).to(memory_format=torch.channels_last)
 
 

@@ -13,7 +13,7 @@ from nca.training.callbacks import Schedule
 from nca.training.callbacks.gradients import all_finite, gradients_of
 from nca.training.learner import Learner
 
-GRACE = 50  # first iterations, in which the pool resets blown-up states and no weights are restored
+GRACE = 50  # first iterations, in which no weights are restored; the pool resets states
 CALM = 25  # iterations without a blow-up after which a copy of the weights is kept
 KEPT = 8  # number of copies, besides the newest
 SLOW_DOWN = 0.7  # factor for the learning rate after a blow-up

@@ -72,7 +72,7 @@ class Growing(Task):
         cutout = read_cutout(settings.picture, settings.size, enlarge=not settings.rule.decoder)
         if not (cutout[ALPHA] > ALIVE).any():
             raise InputError(
-                f"{settings.picture}: no pixel is more than {100 * ALIVE:g} % "
+                f"{settings.picture}: no pixel is more than {100 * ALIVE:g}% "
                 "opaque, so no cell would live"
             )
         if is_opaque(cutout[ALPHA]):

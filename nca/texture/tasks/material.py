@@ -27,34 +27,36 @@ COLORS = 3  # the color is the first map
 
 
 def with_maps(settings: TrainSettings) -> TrainSettings:
-    """List all maps in the settings, if the picture is a material or maps are to be estimated.
+    """Complete the setting ``maps``: for a material, all of its maps by default; always the color.
+
+    Without a material and without ``maps``, the settings stay unchanged.
 
     Raises:
-        InputError: the folder is not usable, or does not have all maps; or there are too few
-            channels.
+        InputError: the folder cannot be used or lacks a map, the task needs an image, or the rule
+            has too few channels.
     """
     if isinstance(settings.picture, Path):
         settings = settings.override(picture=named_material(settings.picture))
     picture, wanted = settings.picture, settings.task.maps
-    there: tuple[MapName, ...] = tuple(MAPS)
+    available: tuple[MapName, ...] = tuple(MAPS)
     if isinstance(picture, Path) and is_material(picture):
         for task in ("grow", "restore", "also"):
             if getattr(settings.task, task):
                 raise InputError(f"`{task}`: {picture} is a material; give an image")
-        there = tuple(map_files(picture))
-        missing = [name for name in wanted if name not in there]
+        available = tuple(map_files(picture))
+        missing = [name for name in wanted if name not in available]
         if missing:
-            raise InputError(f"`maps` {missing[0]}: {picture} has only {', '.join(there)}")
-        wanted = wanted or there
+            raise InputError(f"`maps` {missing[0]}: {picture} has only {', '.join(available)}")
+        wanted = wanted or available
     if not wanted:
         return settings
-    return settings.override(maps=tuple(name for name in there if name in ("color", *wanted)))
+    return settings.override(maps=tuple(n for n in available if n in ("color", *wanted)))
 
 
 class Material(Synthesis):
     """A texture with several maps; the target is [N, S, S] in [0, 1].
 
-    Its channels are those of :func:`nca.maps.map_channels`.
+    :func:`nca.maps.map_channels` gives the channels of each map.
     """
 
     pictures: ClassVar = {
@@ -64,7 +66,7 @@ class Material(Synthesis):
 
     @staticmethod
     def read(settings: TrainSettings) -> Tensor:
-        """The maps in a folder, or those that are estimated from an image, [N, S, S].
+        """Read the maps in a folder, or estimate them from an image, [N, S, S].
 
         Raises:
             InputError: a file cannot be read, or is too small for a decoder; or all maps are flat.

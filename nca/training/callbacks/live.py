@@ -20,19 +20,21 @@ if TYPE_CHECKING:
     from jinja2 import Template
 
 SMALL = 320  # pixels; narrower images are shown without smoothing
+SHARE = 0.02  # largest fraction of the training time that goes into the page
 
 
 class LivePage(Callback):
     """At intervals, write an HTML page that shows images and losses, and reloads itself.
 
-    The page works from ``file://`` and makes no requests to other addresses.
+    The page works from ``file://`` and makes no requests to other addresses. If drawing is slow,
+    the intervals become longer, so that the page takes at most 2% of the time.
 
     Args:
         path: path of the file.
         pictures: functions that draw images of the run, by caption.
         metrics: source of the losses; must itself be among the learner's callbacks.
         title: title of the page.
-        every_seconds: seconds between two writes.
+        every_seconds: shortest time between two writes, in seconds.
     """
 
     order = 36
@@ -62,9 +64,11 @@ class LivePage(Callback):
         if not learner.training:
             return
         self._meter.record(learner)
-        if time.monotonic() >= self._due:
+        began = time.monotonic()
+        if began >= self._due:
             self._write(learner, running=True)
-            self._due = time.monotonic() + self.every_seconds
+            ended = time.monotonic()
+            self._due = ended + max(self.every_seconds, (ended - began) / SHARE)
 
     def cleanup_fit(self, learner: Learner) -> None:
         """Write a final page that does not reload itself."""

@@ -25,7 +25,7 @@ class Display {
     this.programs = {};
     this.decoded = new DecodedPictures(gl);
     this.lit = new LitPictures(gl, data);
-    this.aim = null; // what is drawn: camera, width and height in pixels, lamp
+    this.aim = null; // what is drawn: {camera, width and height in pixels, lamp}
     this.fresh = null; // colors of the cells
     this.kept = []; // the average of pictures, in two buffers
     this.flashes = new Flashes(gl, data);
@@ -61,7 +61,7 @@ class Display {
   /** What the texture of the colors shows: a part in cells, and its pixels across and down. */
   part(simulation) {
     const { look, aim } = this, seen = extent(simulation, look), camera = aim?.camera ?? new Camera();
-    if (shades(simulation, look)) return seenPart(camera, aim ?? seen);
+    if (showsMaterial(simulation, look)) return seenPart(camera, aim ?? seen);
     if (decodes(simulation, look)) return decodedPart(seen, camera, aim ?? seen, naturalScale(simulation, look));
     const smaller = Math.min(1, Math.max(LIMITS.mosaic.page, simulation.width, simulation.height) / Math.max(seen.width, seen.height));
     return { ...seen, x: 0, y: 0, across: Math.round(seen.width * smaller), down: Math.round(seen.height * smaller) };
@@ -84,7 +84,7 @@ class Display {
    */
   show(simulation, frame) {
     if (frame) this.aimAt(frame);
-    const light = shades(simulation, this.look) && [this.aim?.lamp, this.look.relief].join();
+    const light = showsMaterial(simulation, this.look) && [this.aim?.lamp, this.look.relief].join();
     if (light !== this.light) this.current = false;
     this.light = light;
     const follows = this.follows(simulation), current = this.current && follows;
@@ -171,9 +171,9 @@ class Display {
     }, { nca_colors_of_cells: shown });
   }
 
-  /** How the screen shader samples: -1: as if zoomed out; otherwise the number of a scaling. */
+  /** How the screen shader samples the texture: -1: as when zoomed out; otherwise the number of a scaling. */
   smoothing(simulation, exact) {
-    if (decodes(simulation, this.look) || shades(simulation, this.look)) return -1;
+    if (decodes(simulation, this.look) || showsMaterial(simulation, this.look)) return -1;
     return exact ? 0 : SCALINGS.indexOf(this.look.scaling);
   }
 

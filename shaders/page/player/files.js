@@ -198,17 +198,21 @@ async function readState(file, largest) {
   return { values, channels, height, width, owner: owner?.values, fields: fields?.values, step, seed };
 }
 
+const LARGEST_MP4 = 4096 * 2304; // pixels of a frame; the encoders of browsers accept no larger ones
+
 /** Records the canvas as a video. */
 class Recorder {
   constructor(canvas, transparent) {
-    const kinds = ["video/webm;codecs=vp9", "video/webm"];
-    if (!transparent) kinds.unshift("video/mp4;codecs=avc1"); // has no alpha
+    const kinds = ["video/webm;codecs=vp9", "video/webm"], pixels = canvas.width * canvas.height;
+    if (!transparent && pixels <= LARGEST_MP4) kinds.unshift("video/mp4;codecs=avc1"); // has no alpha
     this.kind = kinds.find((kind) => globalThis.MediaRecorder?.isTypeSupported(kind));
     if (!this.kind || !canvas.captureStream) throw new Error("This browser cannot record video.");
     this.parts = [];
     this.recorder = new MediaRecorder(canvas.captureStream(60), {
-      mimeType: this.kind, videoBitsPerSecond: 16e6,
+      mimeType: this.kind, videoBitsPerSecond: Math.max(16e6, 4 * pixels),
     });
+    this.stopped = new Promise((done) => this.recorder.addEventListener("stop", done)); // also after an error
+    this.recorder.addEventListener("error", ({ error }) => { this.error = error; });
     this.recorder.addEventListener("dataavailable", ({ data }) => this.parts.push(data));
     this.recorder.start(1000);
     this.started = performance.now();
@@ -219,12 +223,12 @@ class Recorder {
     return (performance.now() - this.started) / 1000;
   }
 
-  /** Stop, and return the video as a blob, and its file extension. */
+  /** Stop, and return the video as a blob, and its file extension. Throws if the encoder failed. */
   async stop() {
-    const stopped = new Promise((done) => this.recorder.addEventListener("stop", done));
-    this.recorder.stop();
-    await stopped;
+    if (this.recorder.state !== "inactive") this.recorder.stop();
+    await this.stopped;
     for (const track of this.recorder.stream.getTracks()) track.stop();
+    if (this.error) throw new Error(`The browser cannot record this video: ${this.error.message}`);
     const extension = this.kind.startsWith("video/mp4") ? "mp4" : "webm";
     return { blob: new Blob(this.parts, { type: this.kind }), extension };
   }

@@ -1,4 +1,4 @@
-// The number of cells: as requested, within bounds, or by the size of the canvas.
+// The size of the grid: as requested, within limits, or according to the size of the canvas.
 
 const CELL_SIZE = 3; // initial CSS pixels per cell
 const MAX_CELLS = 300_000;
@@ -17,7 +17,7 @@ function cellSizeOf({ scale }) {
   return Math.max(CELL_SIZE, scale);
 }
 
-/** Cells across and down: as requested, or so that a cell has its usual size on the page. */
+/** Cells across and down: as requested, or so that cells have their initial size on the page. */
 function gridFor(canvas, { grid, cellSize }, largestSide) {
   if (grid) return { width: Math.min(grid.width, largestSide), height: Math.min(grid.height, largestSide) };
   const width = canvas.clientWidth || 300, height = canvas.clientHeight || 150;

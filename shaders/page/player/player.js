@@ -158,7 +158,7 @@ class Player extends EventTarget {
     return viewOf(this.simulation, this.look);
   }
 
-  /** The corner of the tile at a position, in the view of all channels. */
+  /** The top left corner of the tile that contains a position, in the view of all channels. */
   tileAt({ x, y }) {
     const { look, simulation: { width, height } } = this;
     if (look.view !== "channels") return { x: 0, y: 0 };
@@ -284,7 +284,7 @@ class Player extends EventTarget {
     const { options, simulation } = this;
     const { stepNumber, width, height } = simulation;
     if (this.judged || options.grid || !this.running || this.warmup) return false;
-    // During the first steps, drivers may compile the shaders again.
+    // Ignore the first steps, because drivers may compile the shaders again during them.
     if (stepNumber < 3 || [...this.shaders.values()].some((s) => s.settling)) return false;
     this.settledAt ??= { now, stepNumber };
     const seconds = (now - this.settledAt.now) / 1000;

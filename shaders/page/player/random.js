@@ -7,7 +7,7 @@ function pcgHash(value) {
   return ((word >>> 22) ^ word) >>> 0;
 }
 
-/** The only integer that a shader gets for each step. */
+/** Combine the seed and the step number into one integer for the shaders. */
 function stepBase(step, seed) {
   return pcgHash((step + pcgHash(seed >>> 0)) >>> 0);
 }

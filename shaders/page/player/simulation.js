@@ -42,7 +42,7 @@ class Simulation {
     return this.shaders.get(rule);
   }
 
-  /** The programs of a step. If there are fields, it is those that read them, once they are ready. */
+  /** The programs of a step. If there are fields, these are the programs that read fields, once they are compiled. */
   stepping(rule) {
     const plain = this.load(rule);
     if (!this.fields.used) return plain;
@@ -71,7 +71,7 @@ class Simulation {
     return texture;
   }
 
-  /** What the user has set, apart from the state. */
+  /** The settings that the user has chosen; they are not part of the state. */
   get steering() {
     const { rotation, coarseness, dt, updateRate, calm } = this;
     return { rotation, coarseness, dt, updateRate, calm };
@@ -82,7 +82,7 @@ class Simulation {
     return this.updateRate ?? this.data.rules[rule].rate;
   }
 
-  /** How calmly a rule runs while nothing is painted, 0 to 1. */
+  /** How calmly a rule runs while nothing is painted, from 0 to 1 (fully calm). */
   calmOf(rule = this.field.present[0]) {
     return this.calm ?? Number(this.data.rules[rule].calm);
   }

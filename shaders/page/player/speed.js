@@ -1,6 +1,6 @@
 // The number of steps per frame: as requested, if the device keeps up.
 
-/** Steps per frame: stepsPerFrame is requested; below 1 it means one step in several frames. */
+/** The steps of each frame; stepsPerFrame is the requested number. Below 1, a step is made only in some frames. */
 class SpeedControl {
   constructor(stepsPerFrame) {
     Object.assign(this, { stepsPerFrame, limit: 1, credit: 0 });

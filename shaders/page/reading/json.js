@@ -1,6 +1,6 @@
 // Read JSON as Python does: whole numbers stay distinct from others, as BigInt, and depth is limited.
 
-const MAX_DIGITS = 4300; // of a whole number
+const MAX_DIGITS = 4300; // largest number of digits of a whole number
 const NUMBER = /(-?(?:0|[1-9]\d*))(\.\d+)?([eE][-+]?\d+)?/y;
 const SPACE = /[ \t\n\r]*/y;
 const WORDS = { true: true, false: false, null: null, NaN, Infinity, "-Infinity": -Infinity };

@@ -17,7 +17,7 @@ class LinkBytes {
   }
 
   next(kind, size) {
-    if (this.at + size > this.view.byteLength) throw new Error("the link is cut");
+    if (this.at + size > this.view.byteLength) throw new Error("the link is incomplete");
     this.at += size;
     return this.view[`get${kind}`](this.at - size, true);
   }

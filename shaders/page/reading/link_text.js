@@ -12,9 +12,9 @@ function packText(contents) {
 /** Decode a text, which messages call `what`. Throws an error of one line if it is damaged or too long. */
 function unpackText(text, what, longest) {
   if (text.length > longest) throw new Error(`${what} has more than ${longest} characters`);
-  if (!/^[\w-]+$/.test(text) || text.length % 4 === 1) throw new Error(`${what} is cut or damaged`);
+  if (!/^[\w-]+$/.test(text) || text.length % 4 === 1) throw new Error(`${what} is incomplete or damaged`);
   const bytes = bytesFromBase64(text.replaceAll("-", "+").replaceAll("_", "/")), body = bytes.subarray(0, -2);
   if (bytes[0] !== TEXT_VERSION) throw new Error(`${what} has version ${bytes[0]}, but this page reads ${TEXT_VERSION}`);
-  if (bytes.length < 8 || (crc32(body) & 0xffff) !== bytes.at(-2) + 256 * bytes.at(-1)) throw new Error(`${what} is cut or damaged`);
+  if (bytes.length < 8 || (crc32(body) & 0xffff) !== bytes.at(-2) + 256 * bytes.at(-1)) throw new Error(`${what} is incomplete or damaged`);
   return body.subarray(1);
 }

@@ -26,7 +26,7 @@ function splitRuleFile(bytes) {
   if (bytes.length > MAX_RULE_BYTES) throw new Error(`it holds more than the limit of ${MAX_RULE_BYTES / 2 ** 20} MB`);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const length = bytes.length < 8 ? Infinity : Number(view.getBigUint64(0, true));
-  if (length > bytes.length - 8) throw new Error("it is not a .safetensors file, or it is cut");
+  if (length > bytes.length - 8) throw new Error("it is not a .safetensors file, or it is incomplete");
   if (length > MAX_RULE_HEADER) throw new Error(`its header has ${length} bytes; the limit is ${MAX_RULE_HEADER}`);
   const header = readJson(decodeText(bytes.subarray(8, 8 + length)));
   if (!isObject(header)) throw new Error("its header is not an object");
@@ -69,7 +69,7 @@ function checkOffsets(tensors, length) {
     if (from !== end || to < from) throw new Error("its tensors do not follow each other");
     end = to;
   }
-  if (end !== BigInt(length)) throw new Error(`it is cut or damaged: its tensors need ${end} bytes, ${length} are there`);
+  if (end !== BigInt(length)) throw new Error(`it is incomplete or damaged: its tensors need ${end} bytes, ${length} are there`);
 }
 
 function readTensors(settings, tensors, body) {
@@ -80,7 +80,7 @@ function readTensors(settings, tensors, body) {
     if (!tensors[name]) continue;
     const { shape, data_offsets: [from, to] } = tensors[name];
     if (shape.join() !== wanted.join()) throw new Error(`${name} must have shape ${wanted.join(" x ")}, not ${shown(shape.join(" x "))}`);
-    if (Number(to - from) !== 4 * wanted.reduce((a, b) => a * b, 1)) throw new Error(`${name} is cut or damaged`);
+    if (Number(to - from) !== 4 * wanted.reduce((a, b) => a * b, 1)) throw new Error(`${name} is incomplete or damaged`);
     values[name] = new Float32Array(body.slice(Number(from), Number(to)).buffer);
     checkFinite(name, values[name]);
   }

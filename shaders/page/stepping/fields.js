@@ -2,14 +2,14 @@
 
 const FIELDS = ["direction", "size", "pace", "share"]; // channels of the texture
 const NEUTRAL = [0, 128, 128, 128];
-const STEADY = 0.6; // weight of earlier movement in the direction of a stroke
+const STEADY = 0.6; // weight of earlier movement when the direction of a stroke is smoothed
 
 /** Texels that change nothing. */
 function neutralTexels(width, height) {
   return new Uint8Array(4 * width * height).map((_, i) => NEUTRAL[i % 4]);
 }
 
-/** The texture of fields of a grid; it is `used` if any texel is not neutral. */
+/** The texture of a grid's fields; `used` says whether any texel is not neutral. */
 class FieldLayer {
   constructor(gl, width, height, wraps) {
     Object.assign(this, { width, height, wraps, used: false });
@@ -17,12 +17,12 @@ class FieldLayer {
     this.texture = new Table(gl, gl.RGBA8, gl.UNSIGNED_BYTE, width, height, this.texels);
   }
 
-  /** The fields for an address; empty if they are neutral. */
+  /** The fields as text for an address; empty if all are neutral. */
   get text() {
     return this.kept ??= writeFieldText(this);
   }
 
-  /** All texels, or null if they are neutral. */
+  /** A copy of all texels; null if all are neutral. */
   copy() {
     return this.used ? this.texels.slice() : null;
   }
@@ -40,7 +40,7 @@ class FieldLayer {
     this.kept = text;
   }
 
-  /** Set a field under a stroke; null sets it to neutral. */
+  /** Set a field under a stroke to a byte; null: to neutral. */
   paint(field, byte, stroke) {
     const channel = FIELDS.indexOf(field);
     eachCell(stroke, this, (cell) => { this.texels[4 * cell + channel] = byte ?? NEUTRAL[channel]; });
@@ -54,7 +54,7 @@ class FieldLayer {
   }
 }
 
-/** Texels for a grid of another size, by linear interpolation; directions as vectors. */
+/** Interpolate texels to another size; directions are interpolated as vectors. */
 function resizedTexels({ texels, width, height }, columns, rows) {
   const near = (i, count, size) => {
     const place = Math.min(count - 1, Math.max(0, (i + 0.5) * count / size - 0.5)), low = Math.floor(place);
@@ -68,10 +68,10 @@ function resizedTexels({ texels, width, height }, columns, rows) {
       const sums = [0, 0, 0, 0, 0]; // cosine, sine, size, pace, share
       for (const [row, high] of down) {
         for (const [column, wide] of across[x]) {
-          const from = 4 * (row * width + column), share = high * wide, angle = texels[from] * Math.PI / 128;
-          sums[0] += share * Math.cos(angle);
-          sums[1] += share * Math.sin(angle);
-          for (let c = 1; c < 4; c++) sums[c + 1] += share * texels[from + c];
+          const from = 4 * (row * width + column), weight = high * wide, angle = texels[from] * Math.PI / 128;
+          sums[0] += weight * Math.cos(angle);
+          sums[1] += weight * Math.sin(angle);
+          for (let c = 1; c < 4; c++) sums[c + 1] += weight * texels[from + c];
         }
       }
       resized.set([directionByte(Math.atan2(sums[1], sums[0])), ...sums.slice(2).map(Math.round)], to);
@@ -85,7 +85,7 @@ function directionByte(angle) {
   return Math.round(angle * 128 / Math.PI) & 255;
 }
 
-/** The direction in which a brush moves, smoothed. */
+/** The smoothed direction in which a brush moves. */
 class Heading {
   x = 1;
   y = 0;

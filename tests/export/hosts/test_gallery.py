@@ -10,17 +10,19 @@ import pytest
 import torch
 from PIL import Image
 
+from nca.decoder import DecoderSettings
 from nca.errors import InputError
 from nca.exporters.command import export
 from nca.exporters.hosts import gallery
 from nca.exporters.hosts.gallery import thumbnail, zipped
 from nca.exporters.settings import ExportOptions
-from nca.images import read_image, to_image
+from nca.images import read_image, to_image, to_tensor
 from nca.rule import Rule
 from nca.rule_settings import RuleSettings
 from nca.rulefile import RuleFile, load_rule
 from tests.helpers.browsing import until
-from tests.helpers.rules import bounded_rule
+from tests.helpers.rules import bounded_rule, with_random_decoder
+from tests.viewer.simulation.lit import MANY, Scene, material
 
 NASTY = '</script><script>alert(1)</script> "x"'
 
@@ -108,6 +110,55 @@ def test_thumbnails_are_what_torch_grows(gl, monkeypatch):
     picture = Image.open(io.BytesIO(thumbnail(rule, 3, gl))).convert("RGB")
     got = torch.tensor(list(picture.tobytes())).float()
     assert (got - wanted).abs().max() <= 1
+
+
+@pytest.mark.gl
+def test_thumbnails_of_decoders_are_fine_and_of_materials_lit(gl, monkeypatch):
+    monkeypatch.setattr(gallery, "THUMBNAIL_STEPS", 12)
+    fine = with_random_decoder(RuleSettings(4, 8, "zeros", decoder=DecoderSettings(5)))
+    state = fine(fine.initial_state(1, 51, 51, seed=3), 12, seed=3)
+    wanted = fine.to_image(state)[0].detach()
+    assert wanted.std() > 0.05
+    got = to_tensor(Image.open(io.BytesIO(thumbnail(fine, 3, gl))).convert("RGB"))
+    assert (got - wanted.clamp(0, 1)).abs().max() < 1.5 / 255
+
+    stone = material(*MANY, start="noise", noise_level=0.5)
+    scene = Scene(
+        [stone],
+        [torch.ones(128, 128)],
+        stone(stone.initial_state(1, 128, 128, seed=3), 12, seed=3)[0],
+        (0, 0, 128, 128),
+        (256, 256),
+    )
+    got = to_tensor(Image.open(io.BytesIO(thumbnail(stone, 3, gl))).convert("RGB"))
+    lit = torch.from_numpy(scene.picture()).permute(2, 0, 1)
+    assert (got - lit).abs().max() < 1.5 / 255
+
+
+@pytest.mark.gl
+@pytest.mark.browser
+def test_decoders_and_materials_live_in_the_gallery(tmp_path, quick_thumbnails, gl, open_page):
+    del quick_thumbnails
+    fine = with_random_decoder(RuleSettings(4, 8, decoder=DecoderSettings(8)))
+    rules = {"fine": RuleFile(fine), "stone": RuleFile(material(*MANY))}
+    files = gallery.TARGET.build(rules, ExportOptions())
+    for path, data in files.items():
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).write_bytes(data)
+    page = open_page(tmp_path / "index.html", reduced_motion="no-preference")
+    player = 'document.querySelector("nca-texture")?.player'
+    for stem, view, cells in (("fine", "colors", 32), ("stone", "lit", 128)):
+        page.hover(f'[data-stem="{stem}"]')
+        until(page, f"{player}?.shown && {player}.view === '{view}'")
+        assert page.evaluate(f"[{player}.simulation.width, {player}.gl.getError()]") == [cells, 0]
+        page.mouse.move(1, 1)
+        until(page, '!document.querySelector("nca-texture")')
+    # The lamp follows the pointer.
+    box = page.locator('[data-stem="stone"]').bounding_box()
+    page.hover('[data-stem="stone"]')
+    until(page, f"{player}?.shown")
+    page.mouse.move(box["x"] + 0.25 * box["width"], box["y"] + 0.75 * box["height"])
+    assert page.evaluate(f"{player}.look.lamp") == pytest.approx([0.25, 0.75], abs=0.03)
 
 
 def test_the_same_files_zip_to_the_same_bytes():

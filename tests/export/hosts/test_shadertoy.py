@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 import torch
 
+from nca.decoder import DecoderSettings
 from nca.errors import InputError
 from nca.exporters.glsl.tiles import arrange, chain
 from nca.exporters.hosts import shadertoy
-from nca.exporters.hosts.wgsl import load_wgpu
 from nca.exporters.parity.emulation import Draw, TileMachine
 from nca.exporters.settings import ExportOptions
+from nca.exporters.wgsl.device import load_wgpu
 from nca.rule_settings import RuleSettings
 from nca.rulefile import RuleFile
 from tests.conftest import absent
@@ -26,7 +27,7 @@ from tests.helpers.hosts import (
     golden_rule,
     link_in_browser,
 )
-from tests.helpers.rules import bounded_rule
+from tests.helpers.rules import bounded_rule, with_random_decoder
 
 ES_HEAD = shadertoy.HEAD.replace(
     "#version 330\n",
@@ -117,6 +118,17 @@ def test_it_starts_from_the_seed_of_the_rule(gl, start):
     site.frame()
     expected = rule(rule.initial_state(1, 40, 40), 4)[0]
     assert (site.state(4, 40, 40) - expected).abs().max() < 1e-6
+
+
+@pytest.mark.gl
+@pytest.mark.parametrize(("start", "size"), [("noise", (23, 40)), ("center", (72, 128))])
+def test_the_cells_of_a_decoder_fill_the_screen(gl, start, size):
+    decoder = DecoderSettings(8, hidden=(16,))
+    settings = RuleSettings(4, 8, start=start, noise_level=0.4, decoder=decoder)
+    rule = with_random_decoder(settings)
+    site = Site(gl, rule, (320, 180))  # 40 x 22.5 cells; a figure needs 72
+    site.frame()
+    assert torch.equal(site.state(4, *size), rule.initial_state(1, *size)[0])
 
 
 @pytest.mark.gl

@@ -1,13 +1,16 @@
-"""The module for three.js in Chromium, with three.js from npm: its states are those of torch."""
+"""The module for three.js in Chromium, with three.js from npm: it computes what torch computes."""
 
 import math
 from collections.abc import Iterator
 
+import numpy as np
 import pytest
 import torch
 from playwright.sync_api import Browser, Page
+from torch import Tensor
 
 from nca.backends.simulate import simulate
+from nca.decoder import DecoderSettings
 from nca.exporters.hosts import threejs
 from nca.exporters.settings import ExportOptions
 from nca.fields.directions import angle_of
@@ -19,27 +22,56 @@ from nca.rulefile import RuleFile
 from tests.fields.test_steps import mixed_texels
 from tests.helpers.browsing import serving
 from tests.helpers.hosts import fetch_npm_package
-from tests.helpers.rules import bounded_rule, striped_rule
+from tests.helpers.rules import bounded_rule, striped_rule, with_random_decoder
+from tests.viewer.simulation.lit import FEW, MANY, encoded, material
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 THREE = "three@0.187.0"
 WIDTH, HEIGHT, STEPS = 24, 18, 6
+ZOOM = 5  # odd, so that the center of a cell is that of a pixel
 IMPORTS = '{"imports": {"three": "./package/build/three.module.js"}}'
 PAGE = f"""<!doctype html><link rel="icon" href="data:,"><script type="importmap">{IMPORTS}</script>
 <script type="module">
 import * as THREE from "three";
 import {{ Automaton }} from "./FOLDER/nca.js";
 const renderer = new THREE.WebGLRenderer();
+renderer.capabilities.getMaxAnisotropy = () => 1; // Mesa's filter blurs even enlarged textures
 const automaton = new Automaton(renderer, {{ width: {WIDTH}, height: {HEIGHT}, seed: 7 }});
-const read = (target, array, i = 0) => {{
-  renderer.readRenderTargetPixels(target, 0, 0, {WIDTH}, {HEIGHT}, array, undefined, i);
+const read = (target, Kind, i = 0) => {{
+  const {{ width, height }} = target, array = new Kind(4 * width * height);
+  renderer.readRenderTargetPixels(target, 0, 0, width, height, array, undefined, i);
   return Array.from(array);
 }};
 const state = () => automaton.state.flatMap((target) => target.textures.map(
-  (_, i) => read(target, new Float32Array({4 * WIDTH * HEIGHT}), i)));
-const colors = () => read(automaton.picture, new Uint8Array({4 * WIDTH * HEIGHT}));
-globalThis.shown = {{ automaton, state, colors, renderer, Automaton, THREE }};
+  (_, i) => read(target, Float32Array, i)));
+const colors = () => read(automaton.picture, Uint8Array);
+// Draw the textures as floats, which are not rounded.
+const exact = (one = automaton) => {{
+  const {{ picture, textures, step }} = one, {{ width, height }} = picture;
+  one.picture = new THREE.WebGLRenderTarget(
+    width, height, {{ count: textures.length, type: THREE.FloatType }});
+  one.update({STEPS} - step);
+  const values = textures.map((_, i) => read(one.picture, Float32Array, i));
+  one.picture = picture;
+  one.update(0);
+  return values;
+}};
+// A plane whose normals are lit from a direction, {ZOOM} pixels per cell.
+const lit = (x, y) => {{
+  const scene = new THREE.Scene(), camera = new THREE.OrthographicCamera(-1, 1, 1, -1, 0, 2);
+  const {{ normalMap }} = automaton.maps, light = new THREE.DirectionalLight(0xffffff, 2);
+  camera.position.z = 1;
+  light.position.set(x, y, 1);
+  scene.add(light, new THREE.Mesh(
+    new THREE.PlaneGeometry(2, 2), new THREE.MeshStandardMaterial({{ normalMap }})));
+  const target = new THREE.WebGLRenderTarget({ZOOM * WIDTH}, {ZOOM * HEIGHT});
+  renderer.setRenderTarget(target);
+  renderer.render(scene, camera);
+  renderer.setRenderTarget(null);
+  return read(target, Uint8Array);
+}};
+globalThis.shown = {{ automaton, state, colors, exact, lit, renderer, Automaton, THREE }};
 </script>"""
 FIELDS = """([bytes, width, height]) => {
   const fields = new shown.THREE.DataTexture(Uint8Array.from(bytes), width, height);
@@ -53,6 +85,22 @@ RULES = {
         RuleSettings(20, 16, alive_threshold=0.1, start="center", padding="zeros")
     ),
     "stripes": striped_rule(),
+    "material": material(*MANY, start="noise", noise_level=1.0),
+    "few": material(*FEW, start="noise", noise_level=1.0, rgb_scale=0.7),
+    "fine": with_random_decoder(
+        RuleSettings(6, 8, start="noise", noise_level=1.0, decoder=DecoderSettings(4))
+    ),
+    "fine figure": with_random_decoder(
+        RuleSettings(
+            5,
+            8,
+            "zeros",
+            alive_threshold=0.1,
+            start="noise",
+            noise_level=1.0,
+            decoder=DecoderSettings(3, 1, (17, 21), "sine"),
+        )
+    ),
 }
 
 
@@ -67,9 +115,8 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         for path, data in files.items():
             (folder / name / path).write_bytes(data)
         (folder / f"{name}.html").write_text(PAGE.replace("FOLDER", name))
-    example = (folder / "texture" / "example.html").read_text()
-    example = example.replace("./node_modules/three", "../package")
-    (folder / "texture" / "example.html").write_text(example)
+        example = files["example.html"].decode().replace("./node_modules/three", "../package")
+        (folder / name / "example.html").write_text(example)
     with serving(folder) as server:
         yield server
 
@@ -151,8 +198,106 @@ def test_stripes_follow_the_texture_of_fields(browser: Browser, address: str) ->
     page.close()
 
 
-def test_the_example_shows_the_texture_on_a_mesh(browser: Browser, address: str) -> None:
-    page, messages = opened(browser, f"{address}/texture/example.html")
+def ready(browser: Browser, address: str, name: str) -> tuple[Page, Tensor]:
+    """A page, and the state that its automaton shows in textures of floats."""
+    page, messages = opened(browser, f"{address}/{name}.html")
+    page.wait_for_function("globalThis.shown")
+    assert messages == []
+    rule = RULES[name]
+    start = rule.initial_state(1, HEIGHT, WIDTH, seed=7)
+    (state,) = simulate(rule, start, [STEPS], seed=7, backend="torch")
+    return page, state
+
+
+def upright(values: list[float], rows: int, columns: int) -> Tensor:
+    """An image, [4, rows, columns], from the texels of WebGL, whose first row is the lowest."""
+    return torch.tensor(values).view(rows, columns, 4).flip(0).permute(2, 0, 1)
+
+
+@pytest.mark.parametrize("name", ["material", "few"])
+def test_the_maps_of_a_material_are_those_of_torch(
+    browser: Browser, address: str, name: str
+) -> None:
+    page, state = ready(browser, address, name)
+    maps = {key: value[0].clamp(0, 1) for key, value in RULES[name].to_maps(state).items()}
+    blank = torch.ones(1, HEIGHT, WIDTH)
+    packed = [maps.get("occlusion", blank), maps["roughness"], maps.get("metalness", 0 * blank)]
+    expected = [maps["normal"], torch.cat(packed)]
+    expected += [maps["height"].expand(3, -1, -1)] if "height" in maps else []
+    colors, *others = (upright(one, HEIGHT, WIDTH) for one in page.evaluate("shown.exact()"))
+    srgb = torch.from_numpy(encoded(colors[:3].double().numpy()))
+    assert (srgb - maps["color"]).abs().max() < 1e-5
+    for got, wanted in zip(others, expected, strict=True):
+        assert wanted.std() > 0.05
+        assert (got[:3] - wanted).abs().max() < 1e-5
+
+    # The light comes from where three.js expects it: x is right, y is up.
+    vectors = maps["normal"] * 2 - 1
+    for x, y in ((1, 0), (0, 1)):
+        light = torch.tensor([x, y, 1.0]) / 2**0.5
+        lambert = torch.einsum("chw,c->hw", vectors, light).clamp(min=0)
+        bright = upright(page.evaluate(f"shown.lit({x}, {y})"), ZOOM * HEIGHT, ZOOM * WIDTH)[0]
+        bright = bright[ZOOM // 2 :: ZOOM, ZOOM // 2 :: ZOOM]
+        assert np.corrcoef(bright.flatten(), lambert.flatten())[0, 1] > 0.95
+    page.close()
+
+
+PARAMETERS = """() => {
+  const { automaton: { maps, textures }, THREE } = shown;
+  const material = new THREE.MeshStandardMaterial(maps);
+  const names = Object.keys(maps).filter((name) => material[name]?.isTexture);
+  const of = ({ colorSpace, wrapS, wrapT, generateMipmaps }) => (
+    [colorSpace, wrapS === THREE.RepeatWrapping && wrapT === wrapS, generateMipmaps]);
+  return {
+    places: Object.fromEntries(names.map((name) => [name, textures.indexOf(material[name])])),
+    textures: textures.map(of),
+    factors: [material.roughness, material.metalness, material.displacementScale],
+  };
+}"""
+
+
+def test_a_standard_material_takes_the_maps(browser: Browser, address: str) -> None:
+    page, _ = ready(browser, address, "material")
+    packed = dict.fromkeys(("aoMap", "roughnessMap", "metalnessMap"), 2)
+    assert page.evaluate(PARAMETERS) == {
+        "places": {"map": 0, "normalMap": 1, **packed, "displacementMap": 3},
+        "textures": [["srgb", True, True], *[["", True, True]] * 2, ["", True, False]],
+        "factors": [1, 1, 0],
+    }
+    page.close()
+    page, _ = ready(browser, address, "few")
+    few = page.evaluate(PARAMETERS)
+    assert few["places"] == {"map": 0, "normalMap": 1, "roughnessMap": 2}
+    assert few["factors"] == [1, 0, 1]  # the last two are those of a material without these maps
+    page.close()
+    page, _ = ready(browser, address, "fine figure")
+    assert page.evaluate(PARAMETERS)["textures"] == [["srgb", False, True]]
+    page.close()
+
+
+@pytest.mark.parametrize("name", ["fine", "fine figure"])
+def test_the_pictures_of_a_decoder_are_those_of_torch(
+    browser: Browser, address: str, name: str
+) -> None:
+    page, state = ready(browser, address, name)
+    rule = RULES[name]
+    more = (
+        f"shown.exact(new shown.Automaton(shown.renderer, {{ width: {WIDTH}, height: {HEIGHT},"
+        " seed: 7, pixelsPerCell: 5 }))"
+    )
+    for script, scale in (("shown.exact()", rule.settings.pixels_per_cell), (more, 5)):
+        expected = rule.to_image(state, scale=scale)[0].detach().clamp(0, 1)
+        (linear,) = page.evaluate(script)
+        got = upright(linear, scale * HEIGHT, scale * WIDTH)[:3]
+        assert expected.std() > 0.05
+        difference = torch.from_numpy(encoded(got.double().numpy())) - expected
+        assert difference.abs().max() < 1e-5
+    page.close()
+
+
+@pytest.mark.parametrize("name", ["texture", "material"])
+def test_the_example_shows_the_rule_on_a_mesh(browser: Browser, address: str, name: str) -> None:
+    page, messages = opened(browser, f"{address}/{name}/example.html")
     page.wait_for_selector("canvas")
     page.mouse.move(300, 300)
     page.mouse.down()

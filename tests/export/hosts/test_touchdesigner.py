@@ -2,6 +2,7 @@
 
 import pytest
 
+from nca.decoder import DecoderSettings
 from nca.errors import InputError
 from nca.exporters.hosts import touchdesigner
 from nca.exporters.settings import ExportOptions
@@ -40,6 +41,13 @@ def test_the_recipe_names_every_shader():
     recipe = files["network.txt"].decode()
     assert all(name in recipe for name in files if name != "network.txt")
     assert "99 x 99" in recipe
+
+
+def test_the_recipe_gives_a_decoder_all_channels_and_a_larger_picture():
+    settings = RuleSettings(12, 8, decoder=DecoderSettings(8))
+    recipe = build("touchdesigner", settings)["network.txt"].decode()
+    assert "'zero': 64 x 64" in recipe
+    assert "the Render Selects of all color buffers, in order; 8-bit; 512 x 512" in recipe
 
 
 def test_what_it_cannot_do_is_refused():

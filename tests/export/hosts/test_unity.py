@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
+from nca.decoder import DecoderSettings
 from nca.errors import InputError
 from nca.exporters.glsl.ping_pong import passes_per_step, ping_pong_tiles
 from nca.exporters.hosts import unity
@@ -72,15 +73,21 @@ class Texture:
     """A custom render texture that contains the state, and its picture."""
 
     def __init__(
-        self, gl: moderngl.Context, folder: Path, rule: Rule, size: tuple[int, int], seed: int = 0
+        self,
+        gl: moderngl.Context,
+        folder: Path,
+        rule: Rule,
+        size: tuple[int, int],
+        seed: int = 0,
+        pixels: tuple[int, int] = (60, 40),
     ) -> None:
-        self.rule, self.seed = rule, seed
+        self.rule, self.seed, self.pixels = rule, seed, pixels
         self.shape = (rule.settings.channels, *size)
         self.tiles = ping_pong_tiles(rule, ExportOptions())
         self.size = (self.tiles.columns * size[1] + 1, self.tiles.rows * size[0])
         files = unity.build("rule", RuleFile(rule), ExportOptions())
         self.texts = [fragment(files, number, folder) for number in range(2)]
-        self.machine = TileMachine(gl, self.tiles, {"state": self.size, "picture": (60, 40)})
+        self.machine = TileMachine(gl, self.tiles, {"state": self.size, "picture": pixels})
 
     def update(
         self, steps: int, brush: tuple[float, ...] = (0, 0, 0, 0), *, restart: bool = False
@@ -99,12 +106,13 @@ class Texture:
         return self.machine.read("state", self.shape)
 
     def picture(self) -> Tensor:
-        """The colors, [3, 40, 60], from the top row down."""
+        """The colors, [3, h, w], from the top row down."""
         width, height = self.size
-        uniforms = {"pixels": (60, 40), "values._State_TexelSize": (0, 0, width, height)}
+        uniforms = {"pixels": self.pixels, "values._State_TexelSize": (0, 0, width, height)}
         draw = Draw(self.texts[1], "picture", {f"{SAMPLER}_StateNearest": "state"})
         self.machine.frame([draw], uniforms)
-        texels = np.frombuffer(self.machine.front["picture"].read(), "f4").reshape(40, 60, 4)
+        texels = np.frombuffer(self.machine.front["picture"].read(), "f4")
+        texels = texels.reshape(*self.pixels[::-1], 4)
         return torch.from_numpy(texels[::-1, :, :3].copy()).permute(2, 0, 1)
 
 
@@ -169,6 +177,23 @@ def test_the_shader_knows_its_tiles_and_passes():
     assert re.findall(r'_(Columns|Rows|Passes) .* = (\d+)', text) == [
         ("Columns", "2"), ("Rows", "2"), ("Passes", "2"),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("decoder", "grid", "values"),
+    [
+        (None, None, ("256", "512", "10")),
+        (DecoderSettings(8), None, ("64", "512", "2.5")),
+        (DecoderSettings(4), 96, ("96", "384", "5")),
+        (DecoderSettings(16), 512, ("512", "4096", "2")),
+    ],
+)
+def test_the_script_has_as_many_pixels_as_the_decoder_draws(decoder, grid, values):
+    files = build("unity", RuleSettings(4, 8, decoder=decoder), ExportOptions(grid=grid))
+    fields = r"int cells = (\d+);.*int pixels = (\d+);.*float radius = ([\d.]+)f;"
+    found = re.search(fields, files[unity.SCRIPT].decode(), re.DOTALL)
+    assert found is not None
+    assert found.groups() == values
 
 
 def test_only_float_states_are_supported():

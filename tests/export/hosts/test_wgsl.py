@@ -48,11 +48,20 @@ def test_every_kind_of_rounding_is_spelled_right(gl):
     assert far < 1.01 * 4 / 255
 
 
-def test_the_script_is_a_module(tmp_path):
+def test_the_scripts_are_modules(tmp_path):
     node = shutil.which("node")
     if node is None:
         absent("node")
-    path = tmp_path / "nca.mjs"
-    path.write_bytes(build("wgsl", CASES["small"])["nca.js"])
-    done = subprocess.run([str(node), "--check", str(path)], capture_output=True, check=False)
-    assert done.returncode == 0, done.stderr
+    files = build("wgsl", RuleSettings(6, 8, maps=("color", "normal")))
+    page = files["example.html"].decode()
+    scripts = files["nca.js"].decode(), page.partition('"module">')[2].partition("</script>")[0]
+    for i, text in enumerate(scripts):
+        path = tmp_path / f"{i}.mjs"
+        path.write_text(text)
+        done = subprocess.run([str(node), "--check", str(path)], capture_output=True, check=False)
+        assert done.returncode == 0, done.stderr
+        assert "start(" in text
+
+
+def test_only_materials_have_an_example():
+    assert "example.html" not in build("wgsl", CASES["small"])

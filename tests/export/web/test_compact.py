@@ -15,7 +15,7 @@ from nca.exporters.web.compact import (
     with_short_names,
     without_references,
 )
-from nca.exporters.web.page import PAGE_SCRIPTS, page_source
+from nca.exporters.web.page import PAGE_SCRIPTS, PageSettings, page_source, player_data
 from nca.rule_settings import RuleSettings
 from tests.helpers.rules import bounded_rule
 
@@ -53,3 +53,14 @@ def test_names_are_short_except_those_that_other_texts_use():
     text = "uniform vec2 nca_a; vec2 nca_b(vec2 nca_c) { return nca_a * nca_c * nca_c + nca_d; }"
     short = "uniform vec2 nca_a; vec2 _b(vec2 _a) { return nca_a * _a * _a + nca_d; }"
     assert with_short_names(text, ["nca_d"]) == short
+
+
+def test_the_decoder_shares_no_short_name_with_the_shaders_that_it_is_joined_with():
+    data = player_data(PageSettings())
+    colors, fine, decoder = (
+        set(re.findall(r"\b(?:_|d_)[a-zA-Z]{1,2}\b", data[name]))
+        for name in ("colors", "fine", "decoder")
+    )
+    assert len(decoder) > 10
+    assert len(colors & fine) > 10
+    assert not decoder & (colors | fine)

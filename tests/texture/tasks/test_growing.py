@@ -153,7 +153,7 @@ def test_a_grid_too_small_is_refused(settings: TrainSettings) -> None:
 @pytest.mark.parametrize("opacity", [0, 20])
 def test_a_picture_of_nothing_is_refused(settings: TrainSettings, opacity: int) -> None:
     Image.new("RGBA", (40, 40), (255, 0, 0, opacity)).save(settings.picture)
-    with pytest.raises(InputError, match=r"disc\.png: no pixel is more than 10 % opaque"):
+    with pytest.raises(InputError, match=r"disc\.png: no pixel is more than 10% opaque"):
         Growing.read(settings)
 
 

@@ -106,14 +106,14 @@ def test_folders_of_photographs_and_pictures_are_left_alone(folder: Path, tmp_pa
         (["--maps", "metalness"],
          "--maps metalness: {} has only color, normal, height, roughness"),
         (["--preset", "small"],
-         "--channels 8: color, normal, height, roughness take 8, and the cells need more; "
+         "--channels 8: must be more than 8, which color, normal, height, roughness take; "
          "use --preset material"),
         (["--decoder", "2", "--size", "128"],
          ": has 64x64 pixels, too few for --size 128 with a --decoder"),
         (["--also", "b.png"], "--also: {} is a material; give an image"),
         (["--features", "vgg16"],
-         "--features vgg16: sees only colors; for the maps of a material, use builtin, random, "
-         "patches"),
+         "--features vgg16: has only color inputs; for the maps of a material, use builtin, "
+         "random, patches"),
         (["--map-weights", "metalness", "2"],
          "--map-weights metalness: must be one of color, normal, height, roughness"),
         (["--map-weights", "normal", "-1"], "--map-weights -1.0: must be 0 or more"),

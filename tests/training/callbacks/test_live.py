@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 
 from nca.training.callback import Callback
 from nca.training.callbacks import LivePage, Metrics
@@ -84,7 +85,8 @@ def test_ticks_are_few_and_round(last: int) -> None:
         assert all(low <= math.log10(power) <= high for power in powers)
 
 
-def test_the_page_reloads_until_the_end(tmp_path: Path) -> None:
+def test_the_page_reloads_until_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nca.training.callbacks.live.SHARE", math.inf)
     path, pages = tmp_path / "live.html", []
 
     class Look(Callback):
@@ -128,6 +130,27 @@ def test_the_page_is_written_now_and_then(tmp_path: Path, monkeypatch: pytest.Mo
     )
     make(LivePage(tmp_path / "live.html", {"": square(8)}, Metrics(), every_seconds=1e9)).fit(1)
     assert len(writes) == 2  # the first batch, and the end
+
+
+@pytest.mark.parametrize(("cost", "writes"), [(0.1, 15), (1.0, 2)])
+def test_a_slow_page_is_written_less_often(
+    cost: float, writes: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, written = [0.0], [0]
+
+    def draw(learner: Learner) -> Image.Image:
+        clock[0] += cost
+        written[0] += 1
+        return square(8)(learner)
+
+    class Wait(Callback):
+        def before_batch(self, learner: Learner) -> None:
+            clock[0] += 1.0
+
+    monkeypatch.setattr("nca.training.callbacks.live.time.monotonic", lambda: clock[0])
+    live = LivePage(tmp_path / "live.html", {"": draw}, Metrics(), every_seconds=5)
+    make(Wait(), live, count=84).fit(1)
+    assert written == [writes + 1]  # the last one after the fit
 
 
 def test_no_number_is_no_trouble(tmp_path: Path) -> None:

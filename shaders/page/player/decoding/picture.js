@@ -7,7 +7,14 @@ const LARGEST_PICTURE = 8192; // pixels along a side of such a picture
 function decodedPasses(gl, { vertex, colors, views, decoder, digits }, rule, weights) {
   if (!rule.settings.decoder) return [];
   const details = rule.decoder ? withWeights(rule.decoder, weights, digits) : defines(macros(rule)) + decoder;
-  return [{ program: new Program(gl, vertex, colors.replace("NCA_VIEW 0", `NCA_VIEW ${views.length}`) + details), details }];
+  const fragment = colors.replace("NCA_VIEW 0", `NCA_VIEW ${views.length}`) + details;
+  return [{ fragment, details, program: new Program(gl, vertex, fragment) }];
+}
+
+/** The program for rules that share the cells, made when it is first used. */
+function sharedProgram(gl, { vertex }, passes) {
+  passes[1] ??= { program: new Program(gl, vertex, withMacro(passes[0].fragment, "NCA_SHARED")) };
+  return passes[1].program;
 }
 
 /**
@@ -42,11 +49,12 @@ class DecodedPictures {
     const rules = decoded(simulation), alone = simulation.field.present.length === 1;
     if (rules.length > 1) this.prepare(target.width, target.height);
     rules.forEach((rule, i) => {
-      const { decoded: [{ program }], weights } = simulation.load(rule), last = i === rules.length - 1;
+      const { decoded: passes, weights } = simulation.load(rule), last = i === rules.length - 1;
+      const program = alone ? passes[0].program : sharedProgram(this.gl, simulation.data, passes);
       const drawn = i ? this.sums[i % 2] : null;
       (last ? target : this.sums[(i + 1) % 2]).use();
       program.draw({
-        ...values, nca_shown: [part.x, part.y, part.width, part.height], nca_rule: alone ? -1 : rule,
+        ...values, nca_shown: [part.x, part.y, part.width, part.height], nca_rule: rule,
         nca_first: !i, nca_last: last, nca_wraps: simulation.wraps,
       }, { ...textures, nca_weights: weights, nca_drawn: drawn ?? textures.nca_colors });
     });

@@ -1,14 +1,14 @@
-// Lit materials, or one of their maps; see shaders/lit.glsl.
+// Draw lit materials, or one of their maps; see shaders/lit.glsl.
 
-const LAMP = [0.36, 0.28]; // place of the lamp, across and down the canvas, until the pointer moves it
+const LAMP = [0.36, 0.28]; // place of the lamp until the pointer moves it: 0 to 1, across and down the canvas
 
-/** Draws the views of materials. */
+/** Draws the views of materials: lit, or one of their maps. */
 class LitPictures {
   constructor(gl, { vertex, lit }) {
     Object.assign(this, { gl, vertex, lit, programs: {}, fine: new FineMaps(gl) });
   }
 
-  /** Draw a part into a texture. Without a lamp, the light and the eye are distant, so that tiles fit. */
+  /** Draw a part of the state into a texture. Without a lamp, the light and the eye are distant, so that copies tile. */
   draw(view, simulation, part, target, values, textures, { lamp, relief }) {
     // The pixels that decoders draw are lit as if they were cells.
     const cells = decoded(simulation).length ? this.fine.draw(simulation, part, values, textures, relief)

@@ -1,4 +1,4 @@
-// Counts frames and steps, and follows how far the device has come with them.
+// Counts frames and steps, and checks which of them the device has finished.
 
 /** The frames of a player. */
 class Frames {

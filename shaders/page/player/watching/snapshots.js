@@ -1,8 +1,8 @@
-// Snapshots of a state, from which it continues after a lost context.
+// Snapshots of a state, from which the simulation continues after the context was lost.
 
 const SNAPSHOT_EVERY = 2000; // milliseconds
 
-/** Reads the state of a simulation now and then, without waiting for the device. */
+/** Reads the state of a simulation every two seconds, without waiting for the device. */
 class Snapshots {
   last = null; // as Simulation.capture() returns it
   due = 0;

@@ -65,10 +65,10 @@ def test_a_dropped_gun_shoots_and_damaged_files_are_refused(
     assert torch.equal(read(page, (5, 48, 64)), state)
     (tmp_path / "bad.rle").write_text(GUN.replace("x = 36", "x = 35"))
     page.set_input_files("[name=file]", tmp_path / "bad.rle")
-    until(page, f"{toast} === 'bad.rle: it has cells outside its 35x9'")
+    until(page, f"{toast} === 'bad.rle: it has cells outside its size, 35x9'")
     (tmp_path / "large.rle").write_text("x = 65, y = 1\no!")
     page.set_input_files("[name=file]", tmp_path / "large.rle")
-    until(page, f"{toast} === 'large.rle: the pattern has 65x1 cells, the grid 64x48'")
+    until(page, f"{toast} === 'large.rle: the pattern has 65x1 cells, but the grid has 64x48'")
     assert torch.equal(read(page, (5, 48, 64)), state)
 
     dropped = classic.file()

@@ -96,26 +96,3 @@ fn nca_paint(@builtin(global_invocation_id) cell: vec3u) {
     textureStore(nca_next, at, group, nca_encode(value));
   }
 }
-
-@vertex
-fn nca_vertex(@builtin(vertex_index) i: u32) -> @builtin(position) vec4f {
-  return vec4f(4.0 * vec2f(f32(i % 2u), f32(i / 2u)) - 1.0, 0.0, 1.0);
-}
-
-fn nca_color(at: vec2i) -> vec3f {
-  var c = clamp(at, vec2i(0), nca_frame.size - 1);
-  if (@@WRAPS@@) { c = (at % nca_frame.size + nca_frame.size) % nca_frame.size; }
-  return clamp(nca_fetch(0, c).rgb * @@RGB_SCALE@@ + @@RGB_OFFSET@@, vec3f(0.0), vec3f(1.0));
-}
-
-// The image, smooth between cells. Row 0 is at the top, of the state as well as of the pixels.
-@fragment
-fn nca_fragment(@builtin(position) pixel: vec4f) -> @location(0) vec4f {
-  let point = pixel.xy * nca_frame.screen.z - 0.5;
-  let low = floor(point);
-  let part = point - low;
-  let a = vec2i(low);
-  let above = mix(nca_color(a), nca_color(a + vec2i(1, 0)), part.x);
-  let below = mix(nca_color(a + vec2i(0, 1)), nca_color(a + vec2i(1, 1)), part.x);
-  return vec4f(mix(above, below, part.y), 1.0);
-}

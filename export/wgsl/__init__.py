@@ -1,0 +1,1 @@
+"""WGSL modules for WebGPU, and a program that runs them with wgpu."""

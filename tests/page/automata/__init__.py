@@ -1,0 +1,1 @@
+"""Classic automata on the page."""

@@ -1,0 +1,151 @@
+"""``python -m tools.fine FINE PLAIN PICTURES ... [--large LARGE]``: compare rules with a decoder.
+
+FINE, PLAIN, PICTURES and LARGE are folders; files with the same name belong together, and
+``scales-fine`` counts as ``scales``. The table compares three textures with each picture, all
+512x512 pixels: that of the rule with a decoder in FINE; that of the rule in PLAIN, enlarged; and
+that of the rule in LARGE on 512x512 cells. LARGE is for rules that were trained with ``--size
+512``; default: PLAIN.
+"""
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from nca.backends.simulate import simulate
+from nca.errors import InputError
+from nca.evaluation.appearance import relative_speckle
+from nca.evaluation.measures import GROWN, PatchDistance
+from nca.evaluation.report import cells_of, training_size
+from nca.evaluation.vote import rules_and_images
+from nca.gallery import FINE
+from nca.images import read_texture, to_image
+from nca.images.enlarging import enlarged
+from nca.rule import Rule
+from nca.rulefile import load_rule
+from nca.texture.results import labeled_sheet
+
+SIZE, WARM_UP, SEED = 512, 20, 1000
+WAYS = ("fine", "enlarged", f"{SIZE}x{SIZE} cells")
+
+
+@dataclass(frozen=True)
+class Texture:
+    """A texture after 1,000 steps: [3, 512, 512] in [0, 1], and the CPU time of a step in ms."""
+
+    picture: Tensor
+    milliseconds: float
+
+    def figures(self, distance: PatchDistance, target: Tensor, *, wraps: bool) -> tuple[float, ...]:
+        """Patch distance, speckle relative to the target [3, H, W], and time."""
+        patch = float(distance(self.picture[None], wraps=wraps))
+        return patch, relative_speckle(self.picture, target, wraps=wraps), self.milliseconds
+
+
+@torch.no_grad()
+def grown(rule: Rule, cells: int) -> Texture:
+    """Grow a texture on a square grid, and draw it with 512x512 pixels.
+
+    Raises:
+        InputError: 512 is not a multiple of the width of its picture.
+    """
+    start = rule.initial_state(1, cells, cells, seed=SEED)
+    states = simulate(rule, start, (WARM_UP, GROWN), seed=SEED)
+    next(states)
+    began = time.process_time()
+    state = next(states)
+    milliseconds = 1000 * (time.process_time() - began) / (GROWN - WARM_UP)
+    picture = rule.to_image(state)[0].clamp(0, 1)
+    side = picture.shape[-1]
+    if SIZE % side:
+        raise InputError(f"a picture of {side} pixels cannot be enlarged to {SIZE}")
+    large = enlarged(picture, SIZE // side, "sharp", wraps=rule.settings.wraps)
+    return Texture(large, milliseconds)
+
+
+def fine_texture(path: Path) -> Texture:
+    """The texture of a rule with a decoder.
+
+    Raises:
+        InputError: the rule cannot be read, or has no decoder that fits 512 pixels.
+    """
+    rule = load_rule(path).rule
+    if rule.decoder is None:
+        raise InputError(f"{path}: has no decoder")
+    return grown(rule, cells_of(SIZE, rule.settings))
+
+
+def enlarged_texture(path: Path) -> Texture:
+    """The texture of a plain rule on a grid of the size in training, enlarged.
+
+    Raises:
+        InputError: the rule cannot be read, or its size in training does not fit.
+    """
+    file = load_rule(path)
+    return grown(file.rule, training_size(file))
+
+
+def comparison(target: Path, plain: Path | None, fine: Path) -> Image.Image:
+    """A picture of the target, of a plain rule's texture, and of that of a rule with a decoder."""
+    shown = [("target", read_texture(target, SIZE))]
+    if plain is not None:
+        shown.append(("without a decoder, enlarged", enlarged_texture(plain).picture))
+    shown.append(("with a decoder", fine_texture(fine).picture))
+    return labeled_sheet([(label, to_image(one)) for label, one in shown])
+
+
+def row(name: str, picture: Path, fine: Path, plain: Path, large: Path) -> str:
+    """A row of the table."""
+    target = read_texture(picture, SIZE, enlarge=False)
+    distance = PatchDistance(target[None])
+    textures = fine_texture(fine), enlarged_texture(plain), grown(load_rule(large).rule, SIZE)
+    wraps = [load_rule(path).rule.settings.wraps for path in (fine, plain, large)]
+    each = [
+        texture.figures(distance, target, wraps=wrap)
+        for texture, wrap in zip(textures, wraps, strict=True)
+    ]
+    cells = [f"{value:.2f}" for figure in zip(*each, strict=True) for value in figure]
+    return f"| {' | '.join([name, *cells])} |"
+
+
+def by_name(folder: Path) -> dict[str, Path]:
+    """Rules or pictures of a folder; the names of rules with a decoder lose their end.
+
+    Raises:
+        InputError: there is no such folder.
+    """
+    return {name.removesuffix(FINE): path for name, path in rules_and_images(folder).items()}
+
+
+def main(fine: Path, plain: Path, pictures: Sequence[Path], large: Path) -> None:
+    """Print the table, line by line.
+
+    Raises:
+        InputError: a folder is missing, or a file cannot be used.
+    """
+    targets = {name: path for folder in pictures for name, path in by_name(folder).items()}
+    finer, plainer, larger = by_name(fine), by_name(plain), by_name(large)
+    heads = [f"{kind}: {way}" for kind in ("patch", "speckle", "ms per step") for way in WAYS]
+    print(f"| after {GROWN:,} steps | {' | '.join(heads)} |\n{'|---' * (1 + len(heads))}|")
+    for name in sorted(targets.keys() & finer.keys() & plainer.keys() & larger.keys()):
+        print(row(name, targets[name], finer[name], plainer[name], larger[name]), flush=True)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(prog="python -m tools.fine")
+    parser.add_argument("fine", type=Path)
+    parser.add_argument("plain", type=Path)
+    parser.add_argument("pictures", type=Path, nargs="+")
+    parser.add_argument("--large", type=Path)
+    words = parser.parse_args()
+    try:
+        main(words.fine, words.plain, words.pictures, words.large or words.plain)
+    except InputError as error:
+        print(f"python -m tools.fine: {error}", file=sys.stderr)
+        sys.exit(2)
