@@ -23,7 +23,7 @@ EXTENSIONS = {
     ".frag": "glslviewer",
     ".glsl": "glsl",
     ".wgsl": "wgsl",
-    ".gdshader": "godot",
+    ".gd": "godot",
     ".glb": "gltf",
 }
 
@@ -45,7 +45,7 @@ def export(
         path: path of the result; a folder if the target consists of several files.
         target: a name as in ``nca export --to``. None: the file extension decides: ``.html``,
             ``.js`` (a custom HTML element), ``.fs`` or ``.isf``, ``.frag`` (glslViewer),
-            ``.glsl``, ``.wgsl``, ``.gdshader`` (Godot) or ``.glb`` (glTF).
+            ``.glsl``, ``.wgsl``, ``.gd`` (Godot) or ``.glb`` (glTF).
 
     Returns:
         Path of the written file or folder. For a folder, the extension is dropped. For a file, it

@@ -27,7 +27,7 @@ RULE = bounded_rule(RuleSettings(channels=4, hidden=8))
         ("leaf.frag", "leaf.frag"),
         ("leaf.glsl", "leaf/manifest.json"),
         ("leaf.WGSL", "leaf/nca.wgsl"),
-        ("leaf.gdshader", "leaf/nca_view.gdshader"),
+        ("leaf.gd", "leaf/nca_texture.gd"),
     ],
 )
 def test_the_ending_names_the_target(path: str, written: str, tmp_path: Path) -> None:

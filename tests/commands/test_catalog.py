@@ -34,7 +34,7 @@ def test_an_option_has_its_values_default_and_group() -> None:
         "PATH",
         (),
         None,
-        "An image, a material (a folder of maps), or a folder of images: one rule for each.",
+        "Image, material (folder of maps), or folder of images (one rule each).",
         "",
     )
     assert options["--preset"].choices == ("tiny", "small", "full", "material", "noise", "lesson20")

@@ -116,7 +116,7 @@ def test_any_name_is_harmless(target, tmp_path, unmeasured):
         text = one.path.read_text(encoding="utf-8")
         assert "\x00" not in text
         assert text.isascii()
-        if one.path.suffix in (".frag", ".glsl", ".wgsl", ".js", ".gdshader"):
+        if one.path.suffix in (".frag", ".glsl", ".wgsl", ".js"):
             for line in text.splitlines():
                 assert not ("script" in line and not line.startswith("//")), line
     if target == "isf":
