@@ -236,7 +236,8 @@ class Rule(nn.Module):
 
         Args:
             state: [B, C, H, W].
-            scale, window: see :meth:`to_image`.
+            scale: pixels per cell, s; see :meth:`to_image`.
+            window: part of the grid to draw; see :meth:`to_image`.
             shortest: shorter normals are divided by this length, and stay below length 1. In
                 training, this bounds their gradients; all cells start from a normal of length 0.
         """
