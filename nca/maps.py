@@ -39,6 +39,10 @@ MAPS: dict[MapName, MapKind] = {
     "metalness": MapKind(1, "linear", "0 is not metal, 1 is metal"),
 }
 
+# Maps that renderers read from red, green and blue of one texture, as in glTF 2.0, and the values
+# of those that a material lacks.
+PACKED: dict[MapName, float] = {"occlusion": 1.0, "roughness": 1.0, "metalness": 0.0}
+
 
 def check_maps(maps: object, channels: int) -> tuple[MapName, ...]:
     """Check the setting ``maps`` of a rule that has ``channels`` channels; return it as a tuple.

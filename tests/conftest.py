@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -59,16 +60,23 @@ def published() -> Path:
 CHROMIUM_FLAGS = ["--use-gl=angle", "--use-angle=gl-egl", "--ignore-gpu-blocklist"]
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """A Chromium for one module, because its event loop would disturb those of others."""
+@contextmanager
+def chromium(flags: list[str]) -> Iterator[Browser]:
+    """A headless Chromium."""
     path = os.environ.get("CHROMIUM") or shutil.which("chromium")
     if path is None:
         absent("Chromium")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=CHROMIUM_FLAGS)
+        browser = playwright.chromium.launch(executable_path=path, args=flags)
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A Chromium for one module, because its event loop would disturb those of others."""
+    with chromium(CHROMIUM_FLAGS) as browser:
+        yield browser
 
 
 @pytest.fixture

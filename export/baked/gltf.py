@@ -20,6 +20,7 @@ from nca.exporters.parity.compare import Difference
 from nca.exporters.settings import ExportOptions
 from nca.exporters.target import Files, Rules, Target, check_rules
 from nca.images import png_bytes, to_image
+from nca.maps import PACKED
 from nca.rulefile import RuleFile
 
 SIDE, STEPS = 256, 1000  # default side of the grid in cells, and number of steps
@@ -111,9 +112,8 @@ def glb(name: str, file: RuleFile, options: ExportOptions) -> bytes:
 def material_images(file: RuleFile, options: ExportOptions) -> dict[str, bytes]:
     """Run a rule for 1,000 steps; return its images as PNG: ``color``, ``normal`` and ``packed``.
 
-    ``packed`` has occlusion in red, roughness in green and metalness in blue, as glTF requires. An
-    image is left out if the rule has none of its maps. A map that is missing from ``packed`` is 1,
-    or 0 for metalness. glTF does not support height.
+    ``packed`` contains the maps of :data:`nca.maps.PACKED`. An image is left out if the rule has
+    none of its maps. glTF does not support height.
     """
     rule, side = file.rule, options.grid or SIDE
     start = rule.initial_state(1, side, side, seed=options.seed)
@@ -123,10 +123,10 @@ def material_images(file: RuleFile, options: ExportOptions) -> dict[str, bytes]:
     images = {"color": maps["color"][0]}
     if "normal" in maps:
         images["normal"] = maps["normal"][0]
-    if not maps.keys().isdisjoint(("occlusion", "roughness", "metalness")):
-        ones = torch.ones_like(maps["color"][:, :1])
-        parts = (maps.get(name, ones) for name in ("occlusion", "roughness"))
-        images["packed"] = torch.cat([*parts, maps.get("metalness", 0 * ones)], 1)[0]
+    if not maps.keys().isdisjoint(PACKED):
+        gray = maps["color"][:, :1]
+        parts = [maps.get(n, torch.full_like(gray, missing)) for n, missing in PACKED.items()]
+        images["packed"] = torch.cat(parts, 1)[0]
     return {name: png_bytes(to_image(image)) for name, image in images.items()}
 
 

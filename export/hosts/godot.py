@@ -10,12 +10,13 @@ from nca.exporters.glsl.emitter import life_source, start_source, step_source
 from nca.exporters.glsl.general_decoder import general_details
 from nca.exporters.glsl.pieces import coding, group_count, number
 from nca.exporters.glsl.text import comment, credit_lines, template, without_repeats
+from nca.exporters.glsl.tiles import default_side
 from nca.exporters.glsl.weights import Store, choose_decoder_store, choose_store
 from nca.exporters.manifest import WEIGHT_FILE, weight_bytes
 from nca.exporters.parity.compute import ComputeMachine
 from nca.exporters.settings import ExportOptions
 from nca.exporters.target import Files, RuleTarget, free_steps
-from nca.maps import MAPS, MapName, map_channels
+from nca.maps import MAPS, PACKED, map_channels
 from nca.rule import Rule
 from nca.rulefile import RuleFile
 
@@ -25,9 +26,7 @@ DATA_FORMATS = {
     "rgba8": "R8G8B8A8_UNORM",
 }
 UNTESTED = "Tested as OpenGL compute shaders, not in Godot itself."
-PICTURE = 512  # pixels across the picture of a decoder, if no grid size is given
-# Red, green and blue of the texture "orm", as in Godot's ORM materials; values of missing maps.
-ORM: dict[MapName, str] = {"occlusion": "1.0", "roughness": "1.0", "metalness": "0.0"}
+PIXELS = 512  # side of the picture of a decoder, if no grid size is given
 WEIGHTS = """layout(set = 0, binding = 5, std430) restrict readonly buffer NcaWeights {
   vec4 texel[];
 } nca_weights;
@@ -111,7 +110,7 @@ def build(name: str, file: RuleFile, options: ExportOptions) -> Files:
         data_format=DATA_FORMATS[options.state],
         weight_file=WEIGHT_FILE if weighted else "",
         weighted=weighted,
-        side=options.grid or (PICTURE // scale if rule.decoder else 256),
+        side=options.grid or default_side(rule, PIXELS),
         steps=free_steps(options),
         seed=options.seed,
         scale=scale if rule.decoder else 0,
@@ -249,10 +248,10 @@ def _texels(rule: Rule) -> dict[str, str]:
     texels = {"color": "vec4(nca_values(0, nca_at), 1.0)"}
     if "normal" in channels:
         texels["normal"] = f"vec4(nca_unit(nca_values({channels['normal']}, nca_at)), 1.0)"
-    if channels.keys() & ORM.keys():
+    if channels.keys() & PACKED.keys():
         packed = (
-            f"nca_value({channels[name]}, nca_at)" if name in channels else missing
-            for name, missing in ORM.items()
+            f"nca_value({channels[name]}, nca_at)" if name in channels else number(missing)
+            for name, missing in PACKED.items()
         )
         texels["orm"] = f"vec4({', '.join(packed)}, 1.0)"
     if "height" in channels:
@@ -278,7 +277,7 @@ def draw(
     scale = rule.settings.pixels_per_cell
     machine = ComputeMachine(context, files, rule, options, state)
     drawn = machine.draw(list(_texels(rule)), (scale * height, scale * width))
-    packed = dict(zip(ORM, drawn.get("orm", ()), strict=False))
+    packed = dict(zip(PACKED, drawn.get("orm", ()), strict=False))
     return torch.cat(
         [
             packed[name][None] if name in packed else drawn[name][: MAPS[name].width]

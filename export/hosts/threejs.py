@@ -22,23 +22,23 @@ from nca.exporters.glsl.fragments import (
 )
 from nca.exporters.glsl.pieces import group_count, number, state_code
 from nca.exporters.glsl.text import comment, credit_lines, template
+from nca.exporters.glsl.tiles import default_side
 from nca.exporters.parity.emulation import LayerMachine
 from nca.exporters.settings import ExportOptions
-from nca.exporters.target import Files, RuleTarget
-from nca.maps import MapName, map_channels
+from nca.exporters.target import Files, RuleTarget, free_steps
+from nca.maps import PACKED, MapName, map_channels
 from nca.rule import Rule
 from nca.rulefile import RuleFile
 
 HOST = Capabilities("300 es", fields=True)
-GRID, PIXELS = 256, 1024  # default side of the grid, and of the picture that a decoder draws
+PIXELS = 1024  # side of the picture that a decoder draws by default
 VERSION = "#version 300 es\n"  # three.js writes this line itself
 MODULE, DATA = "nca.js", "const NCA = "
-# Three.js reads these maps from red, green and blue, so that one texture can hold them: their names
-# in three.js and in a rule, and the value of a missing one.
-PACKED: dict[str, tuple[MapName, str]] = {
-    "aoMap": ("occlusion", "1.0"),
-    "roughnessMap": ("roughness", "1.0"),
-    "metalnessMap": ("metalness", "0.0"),
+# Names of the packed maps in three.js.
+NAMES: dict[MapName, str] = {
+    "occlusion": "aoMap",
+    "roughness": "roughnessMap",
+    "metalness": "metalnessMap",
 }
 COLOR = "vec4(nca_linear(nca_shown(nca_pixel)), 1.0)"
 # Materials expect upright pictures with linear colors; the texture of colors stores them as sRGB.
@@ -63,13 +63,12 @@ void main() {
 def build(name: str, file: RuleFile, options: ExportOptions) -> Files:
     """The module and the page."""
     rule = file.rule
-    scale = rule.settings.pixels_per_cell
     textures = _textures(rule)
     data = {
-        "grid": options.grid or min(GRID, PIXELS // scale),
-        "scale": scale,
+        "grid": options.grid or default_side(rule, PIXELS),
+        "scale": rule.settings.pixels_per_cell,
         "seed": options.seed,
-        "steps": _steps(options),
+        "steps": free_steps(options),
         "groups": group_count(rule.settings.channels),
         "format": options.state,
         "code": state_code(rule.settings, options.state),
@@ -102,9 +101,9 @@ def _textures(rule: Rule) -> list[tuple[list[str], str]]:
     if "normal" in values:
         vector = f"vec3({', '.join(values['normal'])})"
         textures.append((["normalMap"], f"vec4(nca_unit(2.0 * {vector} - 1.0), 1.0)"))
-    names = [three for three, (name, _) in PACKED.items() if name in values]
+    names = [NAMES[name] for name in PACKED if name in values]
     if names:
-        parts = (values.get(name, [missing])[0] for name, missing in PACKED.values())
+        parts = (values.get(name, [number(missing)])[0] for name, missing in PACKED.items())
         textures.append((names, f"vec4({', '.join(parts)}, 1.0)"))
     if "height" in values:
         textures.append((["displacementMap"], f"vec4(vec3({values['height'][0]}), 1.0)"))
@@ -120,10 +119,6 @@ def _drawing(rule: Rule, values: Sequence[str]) -> str:
     text += "".join(f"layout(location = {i}) out vec4 nca_out{i};\n" for i in range(1, len(values)))
     lines = (f"  nca_out{i} = clamp({value}, 0.0, 1.0);\n" for i, value in enumerate(values))
     return f"{text}{MAIN}{''.join(lines)}}}\n"
-
-
-def _steps(options: ExportOptions) -> int:
-    return options.steps_per_frame or 4
 
 
 def _without_version(text: str) -> str:
@@ -146,13 +141,12 @@ def run(
     }
     machine = LayerMachine(context, data["groups"], state.shape, options.state)
     code = state_code(rule.settings, options.state)
-    return machine.run(passes, state, frames * _steps(options), seed=options.seed, code=code)
+    return machine.run(passes, state, frames * free_steps(options), seed=options.seed, code=code)
 
 
 TARGET = RuleTarget(
     build_rule=build,
     run=run,
-    frame_steps=lambda rule, options: _steps(options),
     verified="tested in Chromium with three.js 0.187",
     inline=True,
 )

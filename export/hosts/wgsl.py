@@ -5,6 +5,7 @@ from torch import Tensor
 
 from nca.exporters.glsl.pieces import state_code
 from nca.exporters.glsl.text import comment, credit_lines, template
+from nca.exporters.glsl.tiles import default_side
 from nca.exporters.glsl.weights import Store, choose_decoder_store, choose_store
 from nca.exporters.hosts.glsl import FIELDS
 from nca.exporters.manifest import WEIGHT_FILE, describe, to_json, weight_bytes
@@ -16,7 +17,7 @@ from nca.exporters.wgsl.textures import describe_textures
 from nca.rule import Rule
 from nca.rulefile import RuleFile
 
-GRID, PIXELS = 256, 1024  # default side of the grid; with a decoder, at most this many pixels
+PIXELS = 1024  # side of the picture of a decoder, if no grid size is given
 ORDER = [
     "Make two texture arrays (three if there is nca_live), one layer per group, with the usages"
     " texture-binding and storage-binding; and a uniform buffer of 48 bytes, the struct NcaFrame.",
@@ -58,7 +59,6 @@ def build(name: str, file: RuleFile, options: ExportOptions) -> Files:
         ]
     )
     dies = rule.settings.alive_threshold is not None
-    scale = rule.settings.pixels_per_cell
     host = {
         "steps_per_frame": free_steps(options),
         "shader": MODULE,
@@ -66,8 +66,8 @@ def build(name: str, file: RuleFile, options: ExportOptions) -> Files:
         "fields": {key: FIELDS[key] for key in ("texture", "r", "g", "b", "a")},
         "entry_points": ["nca_step", *(["nca_live"] if dies else []), "nca_paint"],
         "texture_format": FORMATS[options.state],
-        "grid": options.grid or min(GRID, PIXELS // scale),
-        "pixels_per_cell": scale,
+        "grid": options.grid or default_side(rule, PIXELS),
+        "pixels_per_cell": rule.settings.pixels_per_cell,
         "textures": describe_textures(rule),
         "bindings": BINDINGS,
         "order": ORDER,

@@ -4,14 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from nca.exporters.glsl.pieces import number
-from nca.maps import MAPS, MapName, map_channels
+from nca.maps import MAPS, PACKED, MapName, map_channels
 from nca.rule import Rule
-
-ABSENT: dict[MapName, list[str]] = {  # values in the texture that they share with others
-    "occlusion": ["1.0"],
-    "roughness": ["1.0"],
-    "metalness": ["0.0"],
-}
 
 
 @dataclass(frozen=True)
@@ -32,7 +26,7 @@ class Texture:
 TEXTURES = {
     "color": Texture(("color",), format="rgba8unorm-srgb"),
     "normal": Texture(("normal",)),
-    "packed": Texture(("occlusion", "roughness", "metalness")),  # as in glTF
+    "packed": Texture(tuple(PACKED)),
     "height": Texture(("height",), format="r16float", drawn_as="r16float"),
 }
 
@@ -84,7 +78,11 @@ def _lines(rule: Rule) -> Iterator[str]:
     } | {"color": ["nca_color(place)"]}
     yield "var drawn: NcaTextures;"
     for name, texture in textures_of(rule).items():
-        parts = [part for key in texture.maps for part in values.get(key, ABSENT.get(key, ()))]
+        parts = [
+            part
+            for key in texture.maps
+            for part in (values[key] if key in values else [number(PACKED[key])])
+        ]
         vector = f"vec3f({', '.join(parts)})"  # a single number fills it
         if name == "normal":
             vector = f"nca_normal({vector})"

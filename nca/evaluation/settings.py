@@ -22,7 +22,7 @@ class EvalSettings(Bounded):
     rule: Annotated[Path, tyro.conf.Positional]
     """The rule file."""
     target: Path
-    """Image (its central square is used) or folder of maps; with --vote, or a folder of images."""
+    """Image (its central square), or folder of maps; with --vote, also a folder of images."""
     out: Path = Path("report.html")
     """File for the HTML report."""
     json: Path | None = None

@@ -5,6 +5,7 @@ import io
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +14,14 @@ from PIL import Image
 
 from nca.rule import ALPHA, Rule, filter_tensor
 from nca.rule_settings import Quantization, Quantizer, RuleSettings
+
+# Rules with decoders that differ in all settings: channels, other settings, decoder, scale.
+DECODERS: list[tuple[int, dict[str, Any], dict[str, Any], int]] = [
+    (4, {"padding": "circular"}, {"order": 2, "hidden": (32,)}, 8),
+    (6, {"padding": "zeros", "alive_threshold": 0.1}, {"order": 1, "hidden": (17, 21)}, 4),
+    (5, {"padding": "reflect", "rgb_scale": 0.5}, {"activation": "sine", "order": 3}, 3),
+    (12, {"padding": "replicate"}, {"activation": "sine", "hidden": (64, 64)}, 16),
+]
 
 
 def bounded_rule(settings: RuleSettings, *, seed: int = 0, update_bias: bool = False) -> Rule:

@@ -15,7 +15,7 @@ from nca.gl.buffers import StateBuffer
 from nca.gl.shader import Shader
 from nca.rule import Rule
 from nca.rule_settings import RuleSettings
-from tests.helpers.rules import with_random_decoder
+from tests.helpers.rules import DECODERS, with_random_decoder
 
 HEIGHT, WIDTH = 6, 9
 
@@ -38,10 +38,7 @@ def decoded(gl: moderngl.Context, rule: Rule, state: torch.Tensor, scale: int) -
 @pytest.mark.parametrize(
     ("channels", "settings", "decoder", "scale"),
     [
-        (4, {"padding": "circular"}, {"order": 2, "hidden": (32,)}, 8),
-        (6, {"padding": "zeros", "alive_threshold": 0.1}, {"order": 1, "hidden": (17, 21)}, 4),
-        (5, {"padding": "reflect", "rgb_scale": 0.5}, {"activation": "sine", "order": 3}, 3),
-        (12, {"padding": "replicate"}, {"activation": "sine", "hidden": (64, 64)}, 16),
+        *DECODERS,
         (9, {"maps": ("color", "normal", "height"), "alive_threshold": 0.1}, {}, 3),
     ],
 )

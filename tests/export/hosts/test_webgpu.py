@@ -1,8 +1,6 @@
 """The script of the WebGPU export in a browser: its pictures are those of torch."""
 
 import base64
-import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from nca.decoder import DecoderSettings
 from nca.exporters.hosts import wgsl
@@ -18,7 +16,7 @@ from nca.exporters.settings import ExportOptions
 from nca.rule import Rule
 from nca.rule_settings import RuleSettings
 from nca.rulefile import RuleFile
-from tests.conftest import absent
+from tests.conftest import absent, chromium
 from tests.helpers.browsing import serving
 from tests.helpers.rules import bounded_rule, with_random_decoder
 from tests.helpers.waiting import PATIENCE
@@ -73,22 +71,18 @@ Array = npt.NDArray[np.float32]
 
 
 @pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    path = os.environ.get("CHROMIUM") or shutil.which("chromium")
-    if path is None:
-        absent("Chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+def browser() -> Iterator[Browser]:
+    """A Chromium with WebGPU."""
+    with chromium(FLAGS) as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture
-def opened(chromium: Browser, tmp_path: Path) -> Iterator[Page]:
+def opened(browser: Browser, tmp_path: Path) -> Iterator[Page]:
     """A page at the address of an empty folder, ``tmp_path``."""
     with serving(tmp_path) as server:
         (tmp_path / "index.html").write_text('<!doctype html><link rel="icon" href="data:,">')
-        page = chromium.new_page()
+        page = browser.new_page()
         page.set_default_timeout(1000 * PATIENCE)
         page.goto(server)
         if not page.evaluate("navigator.gpu?.requestAdapter().then(a => !!a)"):

@@ -18,7 +18,7 @@ from nca.rule import Rule
 from nca.rule_settings import RuleSettings
 from nca.rulefile import RuleFile
 from tests.conftest import absent
-from tests.helpers.rules import bounded_rule, with_random_decoder
+from tests.helpers.rules import DECODERS, bounded_rule, with_random_decoder
 
 pytestmark = pytest.mark.gl
 
@@ -97,15 +97,7 @@ def check_picture(runner: Drawer, rule: Rule, state: torch.Tensor, scale: int) -
 
 
 @pytest.mark.parametrize("weights", ["inline", "texture"])
-@pytest.mark.parametrize(
-    ("channels", "settings", "decoder", "scale"),
-    [
-        (4, {"padding": "circular"}, {"order": 2, "hidden": (32,)}, 8),
-        (6, {"padding": "zeros", "alive_threshold": 0.1}, {"order": 1, "hidden": (17, 21)}, 4),
-        (5, {"padding": "reflect", "rgb_scale": 0.5}, {"activation": "sine", "order": 3}, 3),
-        (12, {"padding": "replicate"}, {"activation": "sine", "hidden": (64, 64)}, 16),
-    ],
-)
+@pytest.mark.parametrize(("channels", "settings", "decoder", "scale"), DECODERS)
 def test_a_module_draws_the_picture_of_a_decoder(
     weights: str, channels: int, settings: dict[str, Any], decoder: dict[str, Any], scale: int
 ) -> None:

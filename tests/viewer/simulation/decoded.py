@@ -20,25 +20,31 @@ def owned_shares(shares: Tensor, count: int) -> list[Tensor]:
     ]
 
 
+def between(rule: Rule, values: Tensor, scale: int) -> Tensor:
+    """Values of cells [N, H, W] that wrap, interpolated: [N, scale * H, scale * W]."""
+    rows, columns = (pixel_places(0, side, scale * side) for side in values.shape[1:])
+    return interpolate(rule.pad(values[None]), rows, columns, wraps=True)[0]
+
+
+def details(rule: Rule, state: Tensor, scale: int) -> Tensor:
+    """What a decoder adds to a state [C, H, W] that wraps, [N, scale * H, scale * W]."""
+    assert rule.decoder is not None
+    rows, columns = (pixel_places(0, side, scale * side) for side in state.shape[1:])
+    padded = rule.pad(state[None, : rule.settings.channels])
+    return rule.decoder(padded, rows, columns, wraps=True)[0]
+
+
 @torch.no_grad()
 def mixed_picture(
     rules: Sequence[Rule], owned: Sequence[Tensor], state: Tensor, scale: int
 ) -> Tensor:
     """The picture of a state [C, H, W] that wraps, [3, scale * H, scale * W]."""
     height, width = state.shape[1:]
-    rows = pixel_places(0, height, scale * height)
-    columns = pixel_places(0, width, scale * width)
-
-    def between(values: Tensor) -> Tensor:
-        return interpolate(rules[0].pad(values[None]), rows, columns, wraps=True)[0]
-
     shares = list(zip(rules, owned, strict=True))
     factor = sum((s * r.settings.rgb_scale for r, s in shares), torch.zeros(height, width))
     offset = sum((s * r.settings.rgb_offset for r, s in shares), torch.zeros(height, width))
-    picture = between(state[:3] * factor + offset)
+    picture = between(rules[0], state[:3] * factor + offset, scale)
     for rule, share in shares:
         if rule.decoder is not None:
-            channels = state[None, : rule.settings.channels]
-            details = rule.decoder(rule.pad(channels), rows, columns, wraps=True)[0]
-            picture = picture + between(share[None]) * details
+            picture = picture + between(rule, share[None], scale) * details(rule, state, scale)
     return picture.clamp(0, 1)

@@ -8,11 +8,12 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from nca.decoder import DecoderSettings, interpolate, pixel_places
+from nca.decoder import DecoderSettings
 from nca.maps import map_channels
 from nca.rule import Rule
 from nca.rule_settings import RuleSettings
 from tests.helpers.rules import bounded_rule, with_random_decoder
+from tests.viewer.simulation.decoded import between, details
 
 Array = npt.NDArray[np.float64]
 MATTE = {"normal": (0.5, 0.5, 1.0), "height": (0.0,), "roughness": (1.0,), "occlusion": (1.0,)}
@@ -158,23 +159,15 @@ def mixed_map(
 ) -> Tensor:
     """A map of rules that share a grid that wraps, [3 or 1, scale * H, scale * W]."""
     height, width = state.shape[1:]
-    rows = pixel_places(0, height, scale * height)
-    columns = pixel_places(0, width, scale * width)
-
-    def between(values: Tensor) -> Tensor:
-        return interpolate(rules[0].pad(values[None]), rows, columns, wraps=True)[0]
-
     total = torch.zeros(len(ABSENT[name]), scale * height, scale * width)
     for rule, share in zip(rules, owned, strict=True):
         settings, values = rule.settings, torch.tensor(ABSENT[name])[:, None, None]
         where = {str(kind): at for kind, at in map_channels(settings.maps).items()}.get(name)
         if where is not None:
             values = state[where] * settings.rgb_scale + settings.rgb_offset
-        total += between(share * values)
+        total += between(rule, share * values, scale)
         if where is not None and rule.decoder is not None:
-            padded = rule.pad(state[None, : settings.channels])
-            added = rule.decoder(padded, rows, columns, wraps=True)[0, where]
-            total += between(share[None]) * added
+            total += between(rule, share[None], scale) * details(rule, state, scale)[where]
     return total.clamp(0, 1)
 
 
