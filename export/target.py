@@ -35,8 +35,6 @@ class Target(ABC):
         verified: how the result was tested, or that it is untested, and why.
         suffix: extension, if each rule is a single file; None: the result is a folder.
         baked: whether the result is a finished picture, which does not run the rule.
-        fine_maps: whether the target supports decoders that draw all maps of a material; otherwise,
-            it refuses them.
         default_out: path of the result if none is given; None: a path is needed.
         bundled: bundled rules that are exported if none are given; empty: all.
     """
@@ -44,7 +42,6 @@ class Target(ABC):
     verified: str
     suffix: str | None = None
     baked: bool = False
-    fine_maps: bool = False
     default_out: Path | None = None
     bundled: tuple[str, ...] = ()
 
@@ -88,6 +85,8 @@ class RuleTarget(Target):
         grid: size of the state (height, width) that ``run`` needs; None: any.
         states: supported formats of the state.
         inline: whether weights can only be literals in the shader.
+        fine_maps: whether it supports decoders that draw all maps of a material, at least their
+            color; otherwise, it refuses them.
         longest: largest number of characters in a shader that users report to work; None: no known
             limit.
     """
@@ -99,11 +98,12 @@ class RuleTarget(Target):
     grid: Callable[[Rule, ExportOptions], tuple[int, int]] | None = None
     states: tuple[StateFormat, ...] = get_args(StateFormat)
     inline: bool = False
+    fine_maps: bool = True
     longest: int | None = None
 
     @override
     def build(self, rules: Rules, options: ExportOptions) -> Files:
-        check_rules(rules, fine_maps=self.fine_maps)
+        check_rules(rules)
         if options.state not in self.states:
             states = " or ".join(self.states)
             raise InputError(f"`state` {options.state}: this target supports {states}")
@@ -114,6 +114,11 @@ class RuleTarget(Target):
         built: dict[str, bytes] = {}
         for stem, (name, file) in zip(file_names(rules), rules.items(), strict=True):
             start = self._start(stem, rules)
+            if file.rule.decoder is not None and file.rule.settings.maps and not self.fine_maps:
+                raise InputError(
+                    f"{one_line(name)}: its decoder draws the maps of a material, but this target "
+                    "reads maps from the cells; use nca render --maps, or --to gltf"
+                )
             if self.suffix:
                 (built[start],) = self.build_rule(stem, file, options).values()
             else:
@@ -174,22 +179,15 @@ class RuleTarget(Target):
             yield "this rule was not trained for an 8-bit state and may look different"
 
 
-def check_rules(rules: Rules, *, fine_maps: bool = False) -> None:
+def check_rules(rules: Rules) -> None:
     """Refuse to export without a rule, or a rule that cannot be exported.
 
     Raises:
-        InputError: there is no rule, a weight is not finite, or a decoder draws all maps of a
-            material and ``fine_maps`` is False.
+        InputError: there is no rule, or a weight is not finite.
     """
     if not rules:
         raise InputError("no rule to export; give at least one rule file")
     for name, file in rules.items():
-        if file.rule.decoder is not None and file.rule.settings.maps and not fine_maps:
-            raise InputError(
-                f"{one_line(name)}: a decoder draws the maps of this material "
-                f"({file.rule.decoder.outputs} outputs), and this target supports only decoders "
-                "that draw a color (3 outputs); use nca render --maps, or --to gltf"
-            )
         for tensor, values in (*file.rule.named_parameters(), ("filters", file.rule.filters)):
             if not torch.isfinite(values).all():
                 raise InputError(f"{one_line(name)}: {tensor} holds a number that is not finite")

@@ -42,7 +42,7 @@ class GlbFile(Target):
 
     @override
     def build(self, rules: Rules, options: ExportOptions) -> Files:
-        check_rules(rules, fine_maps=True)
+        check_rules(rules)
         return {
             f"{stem}{self.suffix}": glb(name, file, options)
             for stem, (name, file) in zip(file_names(rules), rules.items(), strict=True)
@@ -163,5 +163,4 @@ TARGET = GlbFile(
     verified="checked with the Khronos glTF validator",
     suffix=".glb",
     baked=True,
-    fine_maps=True,
 )

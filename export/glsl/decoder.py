@@ -47,17 +47,18 @@ def decoder_source(rule: Rule, details: str = "") -> str:
     """
     scale, offset = number(rule.settings.rgb_scale), number(rule.settings.rgb_offset)
     return (
-        f"{details or details_source(rule)}\nvec3 nca_color(vec2 nca_cell) {{\n"
+        f"{details or details_source(rule, maps=False)}\nvec3 nca_color(vec2 nca_cell) {{\n"
         "  vec4 nca_mean;\n  vec3 nca_added = nca_details(nca_cell, nca_mean);\n"
         f"  return nca_mean.rgb * {scale} + {offset} + nca_added;\n}}\n"
     )
 
 
-def details_source(rule: Rule) -> str:
+def details_source(rule: Rule, *, maps: bool = True) -> str:
     """Emit ``vec3 nca_details(vec2 nca_place, out vec4 nca_mean)``: what the decoder adds.
 
-    ``nca_mean`` is set to the first four channels, interpolated between cells. The decoder of a
-    material also gets the function ``nca_fine``, which has all of its outputs: see ``fine.glsl``.
+    ``nca_mean`` is set to the first four channels, interpolated between cells. With ``maps``, the
+    decoder of a material also gets the function ``nca_fine``, which has all of its outputs: see
+    ``fine.glsl``.
     """
     settings, decoder = rule.settings, rule.decoder
     assert decoder is not None
@@ -65,20 +66,22 @@ def details_source(rule: Rule) -> str:
     lines = [*_interpolated(group_count(settings.channels), read), *_waves(decoder)]
     inputs = [f"nca_s{g}" for g in range(group_count(settings.channels))]
     inputs += [f"nca_w{k}" for k in range(1, decoder.settings.order + 1)]
-    lines += _layers(decoder, inputs)
+    fine = maps and bool(settings.maps)
+    outputs = group_count(decoder.outputs) if fine else 1
+    lines += _layers(decoder, inputs, outputs)
     life = ""
     if settings.alive_threshold is not None:
         least = number(max(settings.alive_threshold, MIN_LIFE))
         life = f" * clamp(nca_s0[{ALPHA}] / {least}, 0.0, 1.0)"
     body = WHERE + "".join(f"  {line}\n" for line in lines)
     head = f"{PADDING[settings.padding]}{read_text}\n"
-    if not settings.maps:
+    if not fine:
         return (
             f"{head}vec3 nca_details(vec2 nca_place, out vec4 nca_mean) {{\n"
             f"{body}  nca_mean = nca_s0;\n  return nca_last0.rgb{life};\n}}\n"
         )
     means = _three(f"nca_s{g}" for g in range(group_count(settings.channels)))
-    added = _three(f"nca_last{g}{life}" for g in range(group_count(decoder.outputs)))
+    added = _three(f"nca_last{g}{life}" for g in range(outputs))
     return f"{head}{FINE} {{\n{body}  nca_means = {means};\n  nca_added = {added};\n}}\n{DETAILS}"
 
 
@@ -109,11 +112,12 @@ def _waves(decoder: Decoder) -> Iterator[str]:
         yield f"vec4 nca_w{k} = {wave};"
 
 
-def _layers(decoder: Decoder, inputs: Sequence[str]) -> Iterator[str]:
-    """Compute all layers, four units at a time; the results are ``nca_last<j>``."""
+def _layers(decoder: Decoder, inputs: Sequence[str], outputs: int) -> Iterator[str]:
+    """Compute all layers, four units at a time; the results are ``nca_last<j>``, j < outputs."""
     for i, layer in enumerate(decoder_layers(decoder), 1):
         last = i == decoder.layers
-        names = [f"nca_last{j}" if last else f"nca_h{i}_{j}" for j in range(layer.units)]
+        count = outputs if last else layer.units
+        names = [f"nca_last{j}" if last else f"nca_h{i}_{j}" for j in range(count)]
         for j, name in enumerate(names):
             yield f"vec4 {name} = {vector(layer.bias[4 * j : 4 * j + 4])};"
             for n, given in enumerate(inputs):

@@ -168,7 +168,6 @@ def run(
 TARGET = RuleTarget(
     build_rule=build,
     run=run,
-    fine_maps=True,  # it draws their color
     frame_steps=lambda rule, options: _steps(options),
     verified="tested in OpenGL",
 )

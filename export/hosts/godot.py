@@ -291,4 +291,5 @@ TARGET = RuleTarget(
     run=run,
     draw=draw,
     verified="tested as OpenGL compute shaders; not in Godot itself",
+    fine_maps=False,
 )

@@ -55,6 +55,5 @@ def rendered_page(data: dict[str, Any], title: str, *, invites: bool = False) ->
 TARGET = WebTarget(
     write=page_html,
     suffix=".html",
-    fine_maps=True,
     verified="tested in Chromium and Firefox",
 )

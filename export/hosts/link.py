@@ -36,7 +36,7 @@ class Link(Target):
 
     @override
     def build(self, rules: Rules, options: ExportOptions) -> Files:
-        check_rules(rules, fine_maps=True)
+        check_rules(rules)
         picture = options.link.direction_map
         fields = None if picture is None else _mapped(picture)
         return {
@@ -113,4 +113,4 @@ def _difference(rule: Rule, text: str) -> Difference:
     return Difference(states, STEPS, notes=(note,))
 
 
-TARGET = Link(verified="tested in Chromium", suffix=".txt", fine_maps=True)
+TARGET = Link(verified="tested in Chromium", suffix=".txt")

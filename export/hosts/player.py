@@ -49,7 +49,7 @@ def player_html(rules: Rules, settings: PageSettings | None = None) -> bytes:
 
 
 def _data(rules: Rules, settings: PageSettings) -> dict[str, Any]:
-    check_rules(rules, fine_maps=True)
+    check_rules(rules)
     check_count(rules)
     weights = sum(weight.numel() for file in rules.values() for weight in file.rule.parameters())
     bits: Bits = 16 if weights <= MAX_WIDE_WEIGHTS else 8
@@ -97,7 +97,6 @@ class PlayerTarget(WebTarget):
 TARGET = PlayerTarget(
     write=player_html,
     suffix=".html",
-    fine_maps=True,
     bundled=START,
     default_out=Path("player.html"),
     verified="tested in Chromium",

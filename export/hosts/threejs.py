@@ -149,4 +149,5 @@ TARGET = RuleTarget(
     run=run,
     verified="tested in Chromium with three.js 0.187",
     inline=True,
+    fine_maps=False,
 )

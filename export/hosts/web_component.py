@@ -27,6 +27,5 @@ def component_js(rules: Rules, settings: PageSettings | None = None) -> bytes:
 TARGET = WebTarget(
     write=component_js,
     suffix=".js",
-    fine_maps=True,
     verified="tested in Chromium and Firefox",
 )

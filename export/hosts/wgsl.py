@@ -123,4 +123,5 @@ TARGET = RuleTarget(
     build_rule=build,
     run=run,
     verified="tested with wgpu and in Chromium",
+    fine_maps=False,
 )

@@ -115,7 +115,7 @@ def page_data(rules: Rules, settings: PageSettings, *, thumbnails: bool = True) 
     Raises:
         InputError: there are no rules or more than 255, or a weight is not finite.
     """
-    check_rules(rules, fine_maps=True)
+    check_rules(rules)
     check_count(rules)
     channels = max(file.rule.settings.channels for file in rules.values())
     groups = group_count(channels)

@@ -41,6 +41,9 @@ CASES = {
     "figure": RuleSettings(
         8, 8, start="center", alive_threshold=0.1, decoder=DecoderSettings(hidden=(16,))
     ),
+    "material": RuleSettings(
+        9, 8, maps=("color", "normal", "height"), decoder=DecoderSettings(4, hidden=(16,))
+    ),
 }
 
 
