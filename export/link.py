@@ -10,6 +10,7 @@ The bytes, within :mod:`nca.exporters.link_text`, are little-endian;
   range, its zero, and 2 bytes for its levels - 1. A decoder has 1 byte for each of scale, order,
   activation (0: sine, 1: ReLU), number of hidden layers, and units of each layer. Maps are stored
   as their number and, for each, its position in :data:`nca.maps.MAPS` (1 byte each).
+  Dilations are stored as their number and the dilation of each filter (1 byte each).
 - filters: their number (1 byte), and their coefficients as float32. If there are none, the rule has
   the default filters.
 - for each of ``w1 b1 w2 b2`` and of the tensors of a decoder: scales, then integers; a weight is an
@@ -70,7 +71,7 @@ def _settings_bytes(rule: Rule, bits: Bits) -> bytes:
     grids = {name: grid for name in GRIDS if (grid := getattr(settings.quantization, name))}
     given = sum(1 << i for i, name in enumerate((*REALS, *GRIDS)) if name in (*changed, *grids))
     given += (settings.calm << 10) + ((settings.decoder is not None) << 11)
-    given += bool(settings.maps) << 12
+    given += (bool(settings.maps) << 12) + (bool(settings.dilations) << 13)
     own = not torch.equal(rule.filters, filter_tensor())
     flags = WIDE * (bits == 16) + BIAS * (rule.b2 is not None) + FILTERS * own + MORE * bool(given)
     flags += 16 * PADDINGS.index(settings.padding) + 64 * STARTS.index(settings.start)
@@ -85,6 +86,8 @@ def _settings_bytes(rule: Rule, bits: Bits) -> bytes:
         data += bytes([decoder.scale, decoder.order, kind, len(units), *units])
     if settings.maps:
         data += bytes([len(settings.maps), *map(list(MAPS).index, settings.maps)])
+    if settings.dilations:
+        data += bytes([len(settings.dilations), *settings.dilations])
     if own:
         coefficients: bytes = rule.filters.numpy().astype("<f4").tobytes()
         data += bytes([len(rule.filters)]) + coefficients
@@ -156,12 +159,14 @@ class _Reader:
                 grids[name] = Quantizer(span, zero, top + 1)
         decoder = self._decoder() if given & 2048 else None
         maps = [self._map(number) for number in self.take(*self.take(1))] if given & 4096 else ()
+        dilations = tuple(self.take(*self.take(1))) if given & 8192 else ()
         return {
             **values,
             "quantization": Quantization(**grids),
             "calm": bool(given & 1024),
             "decoder": decoder,
             "maps": maps,
+            "dilations": dilations,
         }
 
     def _map(self, number: int) -> MapName:

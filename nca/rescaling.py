@@ -1,7 +1,5 @@
 """Rules derived from others: with a larger pattern, with shorter steps, or for calm runs."""
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -53,13 +51,15 @@ def derivative_order(coefficients: Tensor) -> int:
     return 1 if torch.equal(coefficients, -coefficients.flip(0, 1)) else 2
 
 
-def gradient_pairs(filters: npt.NDArray[np.float32]) -> list[tuple[int, int]]:
-    """Pairs (x, y) of odd filters that are transposes of each other."""
-    odd = [k for k, f in enumerate(filters) if derivative_order(torch.from_numpy(f)) == 1]
+def gradient_pairs(rule: Rule) -> list[tuple[int, int]]:
+    """Pairs (x, y) of odd filters of a dilation that are transposes of each other."""
+    filters, dilations = rule.filters, rule.dilations
+    odd = [k for k, coefficients in enumerate(filters) if derivative_order(coefficients) == 1]
     pairs: list[tuple[int, int]] = []
     for x in odd:
         for y in odd:
             free = all(x not in pair and y not in pair for pair in pairs)
-            if x < y and free and np.array_equal(filters[x].T, filters[y]):
+            alike = dilations[x] == dilations[y] and torch.equal(filters[x].T, filters[y])
+            if x < y and free and alike:
                 pairs.append((x, y))
     return pairs

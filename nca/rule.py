@@ -1,9 +1,9 @@
 """The rule of a neural cellular automaton: the reference implementation, in plain torch.
 
-A step consists of perception by fixed 3x3 filters, two 1x1 layers, and a residual update of the
-cells that fire (Mordvintsev et al., "Growing Neural Cellular Automata", Distill 2020; Niklasson et
-al., "Self-Organising Textures", Distill 2021). Every faster path (unrolls, shaders) is tested
-against this module.
+A step consists of perception by fixed 3x3 filters (some may be dilated), two 1x1 layers, and a
+residual update of the cells that fire (Mordvintsev et al., "Growing Neural Cellular Automata",
+Distill 2020; Niklasson et al., "Self-Organising Textures", Distill 2021). Every faster path
+(unrolls, shaders) is tested against this module.
 """
 
 from dataclasses import replace
@@ -25,6 +25,7 @@ SOBEL_X = ((-1.0, 0.0, 1.0), (-2.0, 0.0, 2.0), (-1.0, 0.0, 1.0))
 SOBEL_Y = ((-1.0, -2.0, -1.0), (0.0, 0.0, 0.0), (1.0, 2.0, 1.0))
 LAPLACIAN = ((1.0, 2.0, 1.0), (2.0, -12.0, 2.0), (1.0, 2.0, 1.0))
 DEFAULT_FILTERS = (IDENTITY, SOBEL_X, SOBEL_Y, LAPLACIAN)
+DILATED_FILTERS = (*DEFAULT_FILTERS, *DEFAULT_FILTERS[1:])  # the last three have distant taps
 
 MAX_FILTERS = 16
 TILE = 256  # pixels; pictures with a longer side are drawn in parts
@@ -33,14 +34,21 @@ MIN_LIFE = 1e-3  # replaces smaller alive thresholds where a decoder's details f
 CALM_AFTER = 300  # a calm run begins after this many steps without a stroke, reset or other change
 
 
+def dilations(distance: int) -> tuple[int, ...]:
+    """The setting ``dilations`` for the default filters, and if ``distance`` is above 1, copies."""
+    if distance == 1:
+        return ()
+    return (1,) * len(DEFAULT_FILTERS) + (distance,) * (len(DILATED_FILTERS) - len(DEFAULT_FILTERS))
+
+
 def filter_tensor() -> Tensor:
     """Identity, sobel x, sobel y and laplacian, [4, 3, 3] float32."""
     return torch.tensor(DEFAULT_FILTERS)
 
 
-def pad(state: Tensor, padding: Padding) -> Tensor:
-    """Add one cell on every side, [B, C, H, W] -> [B, C, H+2, W+2]."""
-    return F.pad(state, (1, 1, 1, 1), mode="constant" if padding == "zeros" else padding)
+def pad(state: Tensor, padding: Padding, cells: int = 1) -> Tensor:
+    """Add n cells on every side, [B, C, H, W] -> [B, C, H+2n, W+2n]."""
+    return F.pad(state, (cells,) * 4, mode="constant" if padding == "zeros" else padding)
 
 
 def alive(state: Tensor, threshold: float, padding: Padding) -> Tensor:
@@ -60,7 +68,9 @@ class Rule(nn.Module):
 
     Args:
         settings: sizes, padding, color map and so on.
-        filters: filters that perceive every channel, [K, 3, 3]; default: :func:`filter_tensor`.
+        filters: filters that perceive every channel, [K, 3, 3]; their taps are
+            ``settings.dilations`` cells apart (Yu & Koltun, arXiv:1511.07122, 2015). Default:
+            :func:`filter_tensor`, or ``DILATED_FILTERS`` if there are seven dilations.
         update_bias: give the second layer a bias ``b2``, as some published rules have.
         generator: source of the initial weights. They are initialized like ``nn.Conv2d``, except
             that ``w2`` is zero. ``b1`` is not zero, because otherwise a zero state would have no
@@ -70,6 +80,9 @@ class Rule(nn.Module):
         ``w1 [hidden, C*K]``, where column ``c * K + k`` is filter k of channel c;
         ``b1 [hidden]``; ``w2 [C, hidden]``; ``b2 [C]`` or None. ``decoder`` is None, or a
         :class:`nca.decoder.Decoder` with weights of its own.
+
+    Raises:
+        ValueError: the number of dilations is not the number of filters.
     """
 
     filters: Tensor
@@ -84,7 +97,15 @@ class Rule(nn.Module):
     ) -> None:
         super().__init__()
         self.settings = settings
-        self.register_buffer("filters", filter_tensor() if filters is None else filters)
+        if filters is None:
+            more = len(settings.dilations) == len(DILATED_FILTERS)
+            filters = torch.tensor(DILATED_FILTERS) if more else filter_tensor()
+        self.register_buffer("filters", filters)
+        if len(settings.dilations) not in (0, len(self.filters)):
+            raise ValueError(
+                f"dilations must be {len(self.filters)} numbers, one for each filter, "
+                f"not {len(settings.dilations)}"
+            )
         inputs = settings.channels * len(self.filters)
         bound = inputs**-0.5
         self.w1 = nn.Parameter(torch.empty(settings.hidden, inputs))
@@ -98,15 +119,30 @@ class Rule(nn.Module):
             outputs = map_width(settings.maps)
             self.decoder = Decoder(settings.decoder, settings.channels, generator, outputs=outputs)
 
-    def pad(self, state: Tensor) -> Tensor:
-        """Add one cell on every side, [B, C, H, W] -> [B, C, H+2, W+2]."""
-        return pad(state, self.settings.padding)
+    @property
+    def dilations(self) -> tuple[int, ...]:
+        """For each filter, the distance between its taps in cells."""
+        return self.settings.dilations or (1,) * len(self.filters)
+
+    def filters_by_dilation(self) -> dict[int, slice]:
+        """Which filters have each dilation."""
+        own = self.dilations
+        return {d: slice(own.index(d), own.index(d) + own.count(d)) for d in dict.fromkeys(own)}
+
+    def pad(self, state: Tensor, cells: int = 1) -> Tensor:
+        """Add n cells on every side, [B, C, H, W] -> [B, C, H+2n, W+2n]."""
+        return pad(state, self.settings.padding, cells)
 
     def perceive(self, state: Tensor) -> Tensor:
         """Correlate every channel with every filter, [B, C, H, W] -> [B, C*K, H, W]."""
         channels = self.settings.channels
-        weight = self.filters[:, None].repeat(channels, 1, 1, 1)  # [C*K, 1, 3, 3], K fastest
-        return F.conv2d(self.pad(state), weight, groups=channels)
+        parts = []  # [B, C, n, H, W] each, from the n filters of one dilation
+        for dilation, some in self.filters_by_dilation().items():
+            weight = self.filters[some, None].repeat(channels, 1, 1, 1)  # [C*n, 1, 3, 3]
+            padded = self.pad(state, dilation)
+            part = F.conv2d(padded, weight, groups=channels, dilation=dilation)
+            parts.append(rearrange(part, "b (c n) h w -> b c n h w", c=channels))
+        return torch.cat(parts, 2).flatten(1, 2)
 
     def update(self, state: Tensor) -> Tensor:
         """The change to each cell if it fires, [B, C, H, W] -> [B, C, H, W]."""
@@ -342,7 +378,13 @@ def _rounded(value: Tensor, quantizer: Quantizer | None) -> Tensor:
     return value if quantizer is None else quantizer(value)
 
 
-def dense_kernel(w1: Tensor, filters: Tensor) -> Tensor:
-    """Fold the fixed filters and the first layer into one 3x3 convolution, [hidden, C, 3, 3]."""
-    columns = rearrange(w1, "h (c k) -> h c k", k=len(filters))
-    return torch.einsum("hck,kij->hcij", columns, filters)
+def dense_kernels(rule: Rule) -> dict[int, Tensor]:
+    """Fold the fixed filters and the first layer into 3x3 convolutions, [hidden, C, 3, 3].
+
+    There is one for each dilation; the first layer is their sum.
+    """
+    columns = rearrange(rule.w1, "h (c k) -> h c k", k=len(rule.filters))
+    return {
+        dilation: torch.einsum("hck,kij->hcij", columns[:, :, some], rule.filters[some])
+        for dilation, some in rule.filters_by_dilation().items()
+    }

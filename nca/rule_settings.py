@@ -13,8 +13,9 @@ from nca.maps import MapName, check_maps
 Padding = Literal["circular", "zeros", "reflect", "replicate"]
 Start = Literal["zeros", "noise", "center"]
 KEYS = {"start": "seed_state"}  # fields with a different name in rule files
-LATER_SETTINGS = ("calm", "decoder", "maps")  # fields that rule files of version 1.0 do not have
-MAX_CHANNELS, MAX_HIDDEN = 64, 1024
+# Fields that rule files of version 1.0 do not have.
+LATER_SETTINGS = ("calm", "decoder", "maps", "dilations")
+MAX_CHANNELS, MAX_HIDDEN, MAX_DILATION = 64, 1024, 3
 LARGEST_FLOAT32 = torch.finfo(torch.float32).max
 
 
@@ -113,6 +114,8 @@ class RuleSettings:
             one pixel per cell.
         maps: the maps of a material that the first channels hold, in this order; see
             :mod:`nca.maps`. Empty: only a color.
+        dilations: for each filter, the distance between its taps in cells, 1 to 3, in ascending
+            order. Empty: 1 for all filters.
 
     Raises:
         ValueError: a value is out of range; the message names it.
@@ -132,6 +135,7 @@ class RuleSettings:
     calm: bool = False
     decoder: DecoderSettings | None = None
     maps: tuple[MapName, ...] = ()
+    dilations: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         def check(ok: bool, name: str, right: str) -> None:
@@ -158,6 +162,12 @@ class RuleSettings:
         check(isinstance(self.calm, bool), "calm", "true or false")
         if self.maps != ():
             object.__setattr__(self, "maps", check_maps(self.maps, self.channels))
+        check(
+            _are_dilations(self.dilations),
+            "dilations",
+            f"numbers from 1 to {MAX_DILATION} in ascending order",
+        )
+        object.__setattr__(self, "dilations", tuple(self.dilations))
 
     @property
     def wraps(self) -> bool:
@@ -210,3 +220,11 @@ class RuleSettings:
             return cls(quantization=quantization, **values)
         except (TypeError, AttributeError) as error:
             raise ValueError(f"a setting has the wrong type: {error}") from error
+
+
+def _are_dilations(values: object) -> bool:
+    return (
+        isinstance(values, list | tuple)
+        and all(type(value) is int and 1 <= value <= MAX_DILATION for value in values)
+        and list(values) == sorted(values)
+    )

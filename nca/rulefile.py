@@ -26,7 +26,7 @@ from nca.system.files import describe_placeholder, read_regular, write_atomicall
 from nca.system.text import encodable, printable, shareable
 
 FORMAT = "nca-rule"
-VERSION = (3, 0)
+VERSION = (4, 0)
 DECODER = "decoder."  # prefix of the names of the decoder's tensors
 MAX_BYTES, MAX_HEADER = 64 * 2**20, 8 * 2**20
 MAX_STATES = 256
@@ -111,6 +111,8 @@ def rule_bytes(rule: Rule, info: dict[str, Any] | None = None) -> bytes:
 
 def _version(settings: RuleSettings) -> str:
     """The lowest version of the format that supports the settings."""
+    if settings.dilations:
+        return "4.0"
     if settings.maps:
         return "2.1" if settings.decoder is None else "3.0"
     if settings.decoder is not None:

@@ -1,6 +1,7 @@
 // One step of any rule. Macros at the top of the shader set its parameters, see nca.exporters.glsl.general.
 
 const float nca_coefficients[9 * NCA_FILTERS] = float[](NCA_COEFFICIENTS);
+const int nca_dilations[NCA_FILTERS] = int[](NCA_DILATIONS); // cells between taps, in ascending order
 const int nca_orders[NCA_FILTERS] = int[](NCA_ORDERS);      // order of each filter as a derivative
 const int nca_partners[NCA_FILTERS] = int[](NCA_PARTNERS);  // the other gradient of a pair
 const float nca_turns[NCA_FILTERS] = float[](NCA_TURNS);    // sign of the sine in a rotation: x 1, y -1, other filters 0
@@ -19,21 +20,28 @@ vec4 nca_steered(vec4 nca_sums[NCA_FILTERS], int nca_k) {
   return nca_value;
 }
 
+/** A group of the cell and of the eight cells at a distance around it. */
+vec4[9] nca_taps_of(int nca_g, ivec2 nca_at, int nca_distance) {
+  ivec2 nca_low = nca_pad(nca_at - nca_distance), nca_high = nca_pad(nca_at + nca_distance);
+  return vec4[](
+    nca_read(nca_g, nca_low), nca_read(nca_g, ivec2(nca_at.x, nca_low.y)),
+    nca_read(nca_g, ivec2(nca_high.x, nca_low.y)), nca_read(nca_g, ivec2(nca_low.x, nca_at.y)),
+    nca_fetch(nca_g, nca_at), nca_read(nca_g, ivec2(nca_high.x, nca_at.y)),
+    nca_read(nca_g, ivec2(nca_low.x, nca_high.y)), nca_read(nca_g, ivec2(nca_at.x, nca_high.y)),
+    nca_read(nca_g, nca_high));
+}
+
 void nca_step(ivec2 nca_at, inout vec4 nca_next[NCA_OUTPUTS]) {
 #ifdef NCA_FIELDS
   nca_read_fields(nca_at, nca_rotation, nca_coarseness, nca_dt, nca_limit);
 #endif
-  ivec2 nca_low = nca_pad(nca_at - 1), nca_high = nca_pad(nca_at + 1);
   vec4 nca_p[NCA_GROUPS * NCA_FILTERS];
   for (int nca_g = 0; nca_g < NCA_GROUPS; nca_g++) {
-    vec4 nca_taps[9] = vec4[](
-      nca_read(nca_g, nca_low), nca_read(nca_g, ivec2(nca_at.x, nca_low.y)),
-      nca_read(nca_g, ivec2(nca_high.x, nca_low.y)), nca_read(nca_g, ivec2(nca_low.x, nca_at.y)),
-      nca_fetch(nca_g, nca_at), nca_read(nca_g, ivec2(nca_high.x, nca_at.y)),
-      nca_read(nca_g, ivec2(nca_low.x, nca_high.y)), nca_read(nca_g, ivec2(nca_at.x, nca_high.y)),
-      nca_read(nca_g, nca_high));
-    vec4 nca_sums[NCA_FILTERS];
+    vec4 nca_taps[9], nca_sums[NCA_FILTERS];
     for (int nca_k = 0; nca_k < NCA_FILTERS; nca_k++) {
+      if (nca_k == 0 || nca_dilations[nca_k] != nca_dilations[nca_k - 1]) {
+        nca_taps = nca_taps_of(nca_g, nca_at, nca_dilations[nca_k]);
+      }
       nca_sums[nca_k] = vec4(0.0);
       for (int nca_t = 0; nca_t < 9; nca_t++) {
         nca_sums[nca_k] += nca_coefficients[9 * nca_k + nca_t] * nca_taps[nca_t];

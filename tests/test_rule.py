@@ -4,8 +4,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 
-from nca.rule import DEFAULT_FILTERS, Rule, dense_kernel
+from nca.rule import DEFAULT_FILTERS, Rule, dense_kernels
 from nca.rule_settings import Quantization, Quantizer, RuleSettings
 from tests.helpers.rules import bounded_rule
 
@@ -130,12 +131,34 @@ def test_initial_states() -> None:
     assert center[3:, 4, 4].sum() == 5
 
 
-def test_dense_kernel_is_the_first_layer() -> None:
-    rule = random_rule(RuleSettings(channels=6, hidden=11))
+@pytest.mark.parametrize("dilations", [(), (1, 1, 1, 1, 2, 3, 3)])
+def test_the_sum_of_dense_kernels_is_the_first_layer(dilations: tuple[int, ...]) -> None:
+    rule = random_rule(RuleSettings(channels=6, hidden=11, dilations=dilations))
     state = torch.randn(1, 6, 8, 8)
-    folded = torch.nn.functional.conv2d(rule.pad(state), dense_kernel(rule.w1, rule.filters))
-    layered = torch.nn.functional.conv2d(rule.perceive(state), rule.w1[:, :, None, None])
+    folded = sum(
+        F.conv2d(rule.pad(state, dilation), kernel, dilation=dilation)
+        for dilation, kernel in dense_kernels(rule).items()
+    )
+    layered = F.conv2d(rule.perceive(state), rule.w1[:, :, None, None])
     assert torch.allclose(folded, layered, atol=1e-5)
+
+
+def test_the_taps_of_a_dilated_filter_are_some_cells_apart() -> None:
+    rule = Rule(RuleSettings(4, dilations=(1, 1, 1, 1, 3, 3, 3)))
+    state = torch.zeros(1, 4, 9, 9)
+    state[0, 2, 4, 1] = 1  # 3 cells left of (4, 4), which also sees it past the border
+    near, far = rule.perceive(state)[0, 2 * 7 + 1], rule.perceive(state)[0, 2 * 7 + 4]
+    assert near[4, 2] == -2
+    assert near[4, 4] == 0
+    assert far[4, 4] == -2
+    assert far[4, 5] == 0
+    assert far[1, 4] == far[7, 4] == -1
+    assert far[4, 7] == 2
+
+
+def test_every_filter_needs_a_dilation() -> None:
+    with pytest.raises(ValueError, match="dilations must be 4 numbers, one for each filter, not 2"):
+        Rule(RuleSettings(dilations=(1, 2)))
 
 
 @pytest.mark.parametrize(
@@ -146,6 +169,9 @@ def test_dense_kernel_is_the_first_layer() -> None:
         ({"channels": 8.0}, "a whole number, not 8.0"),
         ({"hidden": 0}, "hidden must be 1 to 1024, not 0"),
         ({"padding": "mirror"}, "padding must be one of"),
+        ({"dilations": (1, 4)}, "dilations must be numbers from 1 to 3 in ascending order"),
+        ({"dilations": (3, 1)}, r"in ascending order, not \(3, 1\)"),
+        ({"dilations": 3}, "not 3"),
         ({"update_rate": 0.0}, "update_rate must be above 0"),
         ({"update_rate": math.nan}, "not nan"),
         ({"rgb_scale": math.inf}, "rgb_scale must be a finite number"),

@@ -62,7 +62,7 @@ def test_unknown_entries_are_kept(path: Path, tmp_path: Path) -> None:
 def test_every_setting_comes_back(tmp_path: Path) -> None:
     every = RuleSettings(12, 5, "reflect", 0.25, 2.0, 0.1, 0.1, "noise", 0.3, 2.0,
                          Quantization(state=Quantizer(4, 0.5, 16)), True,
-                         DecoderSettings(4, 3, (16, 17), "relu"))  # fmt: skip
+                         DecoderSettings(4, 3, (16, 17), "relu"), dilations=(2, 3))  # fmt: skip
     filters = torch.randn(2, 3, 3)
     rule = Rule(every, filters)
     save_rule(tmp_path / "r", rule)
@@ -108,6 +108,7 @@ def test_a_decoder_has_an_output_for_every_channel_of_the_maps(tmp_path: Path) -
         ({"decoder": DecoderSettings()}, "2.0"),
         ({"maps": ("color",)}, "2.1"),
         ({"maps": ("color", "normal"), "decoder": DecoderSettings()}, "3.0"),
+        ({"dilations": (1, 1, 2, 3)}, "4.0"),
     ],
 )
 def test_a_file_has_the_lowest_version_that_holds_its_settings(
@@ -121,7 +122,7 @@ def test_a_file_has_the_lowest_version_that_holds_its_settings(
     ("change", "said"),
     [
         ({"format": "other"}, "format is not 'nca-rule'"),
-        ({"version": "4.0"}, "version is 4.0, but this program reads 3"),
+        ({"version": "5.0"}, "version is 5.0, but this program reads 4"),
         ({"version": "new"}, "version is 'new'"),
         ({"version": None}, "version is 'None'"),
         ({"settings": None}, "no 'settings'"),
@@ -142,7 +143,7 @@ def test_a_file_has_the_lowest_version_that_holds_its_settings(
             "levels",
         ),
         ({"settings": {"a\x1b[2J": 1}}, r"unknown setting 'a\\x1b\[2J'"),
-        ({"version": "4.\x1b[2J"}, r"its version is 4\.\\x1b\[2J, but this program reads 3"),
+        ({"version": "5.\x1b[2J"}, r"its version is 5\.\\x1b\[2J, but this program reads 4"),
         ({"settings": {"decoder": 8}}, "a setting has the wrong type"),
         ({"settings": {"decoder": {"scale": 17}}}, "decoder scale must be 2 to 16, not 17"),
         ({"settings": {"decoder": {"sale": 8}}}, "unexpected keyword argument 'sale'"),

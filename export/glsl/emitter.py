@@ -20,8 +20,6 @@ and calls ``nca_step`` (and ``nca_live``) from its ``main``.
 
 from collections.abc import Iterable, Sequence
 
-import torch
-
 from nca.exporters.glsl.fields import (
     CHANCE,
     COARSER,
@@ -239,10 +237,10 @@ class _Steer:
         self._steering, self._fields = steering, fields
         self._turned, self._coarser, self.paced = (TURNED, COARSER, PACED) if fields else UNIFORMS
 
-    def lines(self, g: int, filters: Matrix) -> list[str]:
+    def lines(self, g: int, rule: Rule) -> list[str]:
         if not (self._steering or self._fields):
             return []
-        lines = _steering_lines(g, filters, self._turned, self._coarser)
+        lines = _steering_lines(g, rule, self._turned, self._coarser)
         return lines if self._steering else only_fields(lines)
 
 
@@ -251,23 +249,35 @@ def _perception_lines(rule: Rule, steer: _Steer, digits: int) -> list[str]:
     filters: Matrix = rule.filters.detach().numpy()
     quantizer = rule.settings.quantization.perception
     read, _ = reader(rule.settings.padding, "nca_fetch")
-    columns = ("nca_low.x", "nca_at.x", "nca_high.x")
-    rows = ("nca_low.y", "nca_at.y", "nca_high.y")
-    around = [tap for tap in TAPS if tap != CENTER and filters[:, tap[0], tap[1]].any()]
-    lines = ["ivec2 nca_low = nca_pad(nca_at - 1), nca_high = nca_pad(nca_at + 1);"]
+    lines = [
+        f"ivec2 nca_low{_suffix(d)} = nca_pad(nca_at - {d}), "
+        f"nca_high{_suffix(d)} = nca_pad(nca_at + {d});"
+        for d in rule.filters_by_dilation()
+    ]
     for g in range(group_count(rule.settings.channels)):
         lines.append(f"vec4 nca_now{g} = nca_fetch({g}, nca_at);")
-        names = {CENTER: f"nca_now{g}"}
-        for row, column in around:
-            name = names[row, column] = f"nca_t{g}_{row}{column}"
-            lines.append(f"vec4 {name} = {read}({g}, ivec2({columns[column]}, {rows[row]}));")
-        for k, coefficients in enumerate(filters):
-            lines.append(f"vec4 nca_p{g}_{k} = {_weighted_sum(coefficients, names, digits)};")
-        lines += steer.lines(g, filters)
+        for dilation, some in rule.filters_by_dilation().items():
+            end = _suffix(dilation)
+            columns = (f"nca_low{end}.x", "nca_at.x", f"nca_high{end}.x")
+            rows = (f"nca_low{end}.y", "nca_at.y", f"nca_high{end}.y")
+            names = {CENTER: f"nca_now{g}"}
+            for row, column in TAPS:
+                if (row, column) != CENTER and filters[some, row, column].any():
+                    name = names[row, column] = f"nca_t{g}{end}_{row}{column}"
+                    place = f"ivec2({columns[column]}, {rows[row]})"
+                    lines.append(f"vec4 {name} = {read}({g}, {place});")
+            for k in range(len(filters))[some]:
+                lines.append(f"vec4 nca_p{g}_{k} = {_weighted_sum(filters[k], names, digits)};")
+        lines += steer.lines(g, rule)
         if quantizer:
             perceived = (f"nca_p{g}_{k}" for k in range(len(filters)))
             lines += [f"{name} = {on_grid(name, quantizer)};" for name in perceived]
     return lines
+
+
+def _suffix(dilation: int) -> str:
+    """End of the names of places and taps that belong to a dilation."""
+    return "" if dilation == 1 else f"_{dilation}"
 
 
 def _weighted_sum(coefficients: Matrix, names: dict[tuple[int, int], str], digits: int) -> str:
@@ -280,14 +290,14 @@ def _weighted_sum(coefficients: Matrix, names: dict[tuple[int, int], str], digit
     return " ".join(terms).removeprefix("+ ") or "vec4(0.0)"
 
 
-def _steering_lines(g: int, filters: Matrix, turned: str, coarser: str) -> list[str]:
+def _steering_lines(g: int, rule: Rule, turned: str, coarser: str) -> list[str]:
     """Rotate the pairs of gradients, and strengthen derivatives for a larger pattern.
 
     Pajouheshgar et al., "NoiseNCA", 2024: if cells are dx = 1 / coarseness apart, a derivative of
     order n is coarseness**n times as large.
     """
     lines = []
-    for x, y in gradient_pairs(filters):
+    for x, y in gradient_pairs(rule):
         p, q = f"nca_p{g}_{x}", f"nca_p{g}_{y}"
         lines += [
             f"vec4 nca_x{g}_{x} = {turned}.x * {p} + {turned}.y * {q};",
@@ -295,8 +305,8 @@ def _steering_lines(g: int, filters: Matrix, turned: str, coarser: str) -> list[
             f"{p} = nca_x{g}_{x};",
         ]
     factors = {1: coarser, 2: f"{coarser} * {coarser}"}
-    for k, coefficients in enumerate(filters):
-        factor = factors.get(derivative_order(torch.from_numpy(coefficients)))
+    for k, coefficients in enumerate(rule.filters):
+        factor = factors.get(derivative_order(coefficients))
         if factor:
             lines.append(f"nca_p{g}_{k} *= {factor};")
     return lines

@@ -11,8 +11,6 @@ the state has more groups than the rule uses, the pass copies the additional gro
 from collections.abc import Mapping
 from typing import get_args
 
-import torch
-
 from nca.decoder import Decoder
 from nca.exporters.glsl.decoder_weights import layer_sizes
 from nca.exporters.glsl.emitter import (
@@ -126,12 +124,13 @@ def _filter_macros(rule: Rule) -> dict[str, str]:
     # To rotate the pattern, pairs of gradients are mixed by cosine and sine. The lists hold, for
     # each filter, its partner and the sign of the sine (0 without a partner).
     partners, turns = list(range(count)), [0.0] * count
-    for x, y in gradient_pairs(filters):
+    for x, y in gradient_pairs(rule):
         partners[x], partners[y], turns[x], turns[y] = y, x, 1.0, -1.0
     return {
         "NCA_FILTERS": str(count),
         "NCA_COEFFICIENTS": ", ".join(map(number, filters.ravel())),
-        "NCA_ORDERS": ", ".join(str(derivative_order(torch.from_numpy(f))) for f in filters),
+        "NCA_DILATIONS": ", ".join(map(str, rule.dilations)),
+        "NCA_ORDERS": ", ".join(str(derivative_order(f)) for f in rule.filters),
         "NCA_PARTNERS": ", ".join(map(str, partners)),
         "NCA_TURNS": ", ".join(map(number, turns)),
     }

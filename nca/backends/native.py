@@ -28,8 +28,6 @@ SYMBOLS = ("nca_forward", "nca_backward", "nca_state_floats", "nca_fire_mask", "
            "nca_lanes")  # fmt: skip
 assert set(PADDINGS) == set(get_args(Padding))
 
-Filters = tuple[float, ...]
-
 
 class Problem(ctypes.Structure):
     """``struct Problem`` in ``kernels/rule.h``."""
@@ -43,7 +41,9 @@ class Problem(ctypes.Structure):
 
 
 @cached_with_errors
-def kernel_library(channels: int, hidden: int, filters: Filters) -> ctypes.CDLL:
+def kernel_library(
+    channels: int, hidden: int, filters: tuple[float, ...], dilations: tuple[int, ...]
+) -> ctypes.CDLL:
     """Load the library for the given sizes and filters; compile it unless it is in the cache.
 
     Raises:
@@ -52,8 +52,9 @@ def kernel_library(channels: int, hidden: int, filters: Filters) -> ctypes.CDLL:
     defines = {
         "NCA_CHANNELS": str(channels),
         "NCA_HIDDEN": str(hidden),
-        "NCA_FILTER_COUNT": str(len(filters) // 9),
+        "NCA_FILTER_COUNT": str(len(dilations)),
         "NCA_FILTERS": ",".join(f"{value.hex()}f" for value in filters),
+        "NCA_DILATIONS": ",".join(map(str, dilations)),
     }
     library = load_library(KERNELS / "unroll.cpp", defines, symbols=SYMBOLS)
     pointer, size = ctypes.c_void_p, ctypes.c_int64
@@ -70,19 +71,22 @@ def kernel_library(channels: int, hidden: int, filters: Filters) -> ctypes.CDLL:
 def library_of(rule: Rule) -> ctypes.CDLL:
     """Load the library for a rule; see :func:`kernel_library`."""
     filters = tuple(rule.filters.flatten().tolist())
-    return kernel_library(rule.settings.channels, rule.settings.hidden, filters)
+    return kernel_library(rule.settings.channels, rule.settings.hidden, filters, rule.dilations)
 
 
 def unsupported_reason(state: Tensor, rule: Rule) -> str | None:
     """Return why the kernels cannot compute an unroll; None if they can."""
     settings = rule.settings
-    tensors = [state, *rule.parameters(), rule.filters]
+    tensors, reach = [state, *rule.parameters(), rule.filters], max(rule.dilations)
     reasons = {
         "it runs on the CPU only": any(tensor.device.type != "cpu" for tensor in tensors),
         "it computes float32 only": any(tensor.dtype != torch.float32 for tensor in tensors),
         "it does not support rules that round": settings.quantization != Quantization(),
         "it needs fixed filters": rule.filters.requires_grad,
         "it needs finite filters": not bool(rule.filters.isfinite().all()),
+        "it needs a grid that is larger than the reach of dilated filters": (
+            reach > 1 and min(state.shape[2:]) <= reach
+        ),
         f"it supports at most {MAX_CELLS} cells": state.shape[2] * state.shape[3] > MAX_CELLS,
     }
     return next((text for text, met in reasons.items() if met), None)

@@ -5,8 +5,8 @@ A step is computed in one of two ways:
 - In float32 on a CPU, the matrix products take most of the time. Therefore, the two layers are
   computed only for the cells that fire.
 - On a GPU, and in bfloat16, memory access takes most of the time. Therefore, the fixed filters and
-  the first layer are folded into one dense 3x3 convolution. This takes more arithmetic, but does
-  not store a tensor with C*K perceived values per cell.
+  the first layer are folded into a dense 3x3 convolution, or one for each dilation. This takes more
+  arithmetic, but does not store a tensor with C*K perceived values per cell.
 """
 
 import torch
@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor
 
-from nca.rule import Rule, dense_kernel
+from nca.rule import Rule, dense_kernels
 from nca.rule_settings import Quantization
 
 
@@ -44,11 +44,19 @@ def _unroll_gathered(state: Tensor, rule: Rule, masks: Tensor) -> Tensor:
 
 
 def _unroll_folded(state: Tensor, rule: Rule, masks: Tensor) -> Tensor:
-    kernel = dense_kernel(rule.w1, rule.filters).contiguous(memory_format=torch.channels_last)
-    b1, w2, b2 = rule.b1, rule.w2[:, :, None, None], rule.b2
+    kernels = {
+        dilation: kernel.contiguous(memory_format=torch.channels_last)
+        for dilation, kernel in dense_kernels(rule).items()
+    }
+    biases = (rule.b1, *[None] * len(kernels))  # the first convolution adds the bias
+    w2, b2 = rule.w2[:, :, None, None], rule.b2
     state = state.contiguous(memory_format=torch.channels_last)
     for mask in masks:
-        hidden = _clipped(F.conv2d(rule.pad(state), kernel, b1).relu_(), rule)
+        first, *others = (
+            F.conv2d(rule.pad(state, dilation), kernel, bias, dilation=dilation)
+            for (dilation, kernel), bias in zip(kernels.items(), biases, strict=False)
+        )
+        hidden = _clipped(sum(others, first).relu_(), rule)
         after = state + F.conv2d(hidden, w2, b2) * mask[:, None]
         state = _living(state, after, rule)
     return state

@@ -69,7 +69,7 @@ def problem_of(state: Tensor, rule: Rule) -> Problem:
         width=width,
         channels=channels,
         hidden=settings.hidden,
-        filters=len(rule.filters),
+        dilations=rule.dilations,
         padding=settings.padding,
         clip=math.inf if settings.hidden_clip is None else settings.hidden_clip,
         alive_threshold=settings.alive_threshold,
@@ -102,6 +102,9 @@ def unsupported_reason(state: Tensor, rule: Rule) -> str | None:
         "it computes float32 states only": any(t.dtype != torch.float32 for t in tensors),
         "it does not support rules that round": settings.quantization != Quantization(),
         "it needs fixed filters": rule.filters.requires_grad,
+        f"it does not support dilated filters with {settings.padding} padding": (
+            settings.padding in ("reflect", "replicate") and max(rule.dilations) > 1
+        ),
         f"it supports at most {MAX_INPUTS} padded inputs of the first layer": (
             problem_of(state, rule).padded_inputs > MAX_INPUTS
         ),

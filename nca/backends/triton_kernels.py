@@ -6,7 +6,8 @@ products on a GPU require this. ``KP`` is the number of filters, rounded up to a
 contiguous unless noted otherwise:
 
 - states ``[steps + 1, cells, CP]``: the cells of a batch, row by row;
-- filters ``[9, KP]``;
+- filters ``[3, 9, KP]``: the taps of the filters with dilation 1, 2 and 3; zero for other filters.
+  ``DILATIONS`` is a set of bits: bit d is 1 if there are filters with dilation d;
 - ``w1 [HP, CP * KP]``, columns interleaved as in a rule; ``b1 [HP]``, ``w2 [CP, HP]``, ``b2 [CP]``;
 - order ``[steps, row]`` int32: in each step, the cells that fire, then the others. ``row`` is the
   number of cells, rounded up to whole chunks. A program works on one block of cells; with this
@@ -67,7 +68,7 @@ def neighbor(place, offset, size, PADDING: tl.constexpr):
 
 @triton.jit
 def perceive(state, cell, wanted, filters, height, width, KP: tl.constexpr, CP: tl.constexpr,
-             PADDING: tl.constexpr):  # fmt: skip
+             DILATIONS: tl.constexpr, PADDING: tl.constexpr):  # fmt: skip
     """Compute the perception of cells, [cells, CP * KP]; zero for cells that are not wanted."""
     column, row = cell % width, cell // width % height
     first, channel = cell - row * width - column, tl.arange(0, CP)
@@ -75,19 +76,21 @@ def perceive(state, cell, wanted, filters, height, width, KP: tl.constexpr, CP: 
     perceived = ()
     for _ in tl.static_range(KP):
         perceived = perceived + (nothing,)
-    for tap in tl.static_range(9):
-        y, inside_y = neighbor(row, tap // 3 - 1, height, PADDING)
-        x, inside_x = neighbor(column, tap % 3 - 1, width, PADDING)
-        seen = first + y * width + x
-        value = tl.load(
-            state + seen[:, None] * CP + channel[None, :],
-            mask=(wanted & inside_y & inside_x)[:, None],
-            other=0.0,
-        )
-        added = ()
-        for k in tl.static_range(KP):
-            added = added + (perceived[k] + tl.load(filters + tap * KP + k) * value,)
-        perceived = added
+    for i in tl.static_range(27):
+        dilation, tap = i // 9 + 1, i % 9
+        if (DILATIONS >> dilation) & 1:
+            y, inside_y = neighbor(row, dilation * (tap // 3 - 1), height, PADDING)
+            x, inside_x = neighbor(column, dilation * (tap % 3 - 1), width, PADDING)
+            seen = first + y * width + x
+            value = tl.load(
+                state + seen[:, None] * CP + channel[None, :],
+                mask=(wanted & inside_y & inside_x)[:, None],
+                other=0.0,
+            )
+            added = ()
+            for k in tl.static_range(KP):
+                added = added + (perceived[k] + tl.load(filters + i * KP + k) * value,)
+            perceived = added
     return interleaved(perceived, KP)
 
 
@@ -123,9 +126,10 @@ def product(a, b, total, PRODUCTS: tl.constexpr):
 
 
 @triton.jit(do_not_specialize=["source", "destination", "step", "cells"])
-def step_forward(states, result, source, destination, order, firing, step, filters, w1, b1, w2, b2,
-                 cells, height, width, clip, KP: tl.constexpr, CP: tl.constexpr, HP: tl.constexpr,
-                 UNITS: tl.constexpr, BLOCK: tl.constexpr, PADDING: tl.constexpr,
+def step_forward(states, result, source, destination, order, firing, step, filters, w1, b1, w2,
+                 b2, cells, height, width, clip, KP: tl.constexpr, CP: tl.constexpr,
+                 HP: tl.constexpr, UNITS: tl.constexpr, BLOCK: tl.constexpr,
+                 DILATIONS: tl.constexpr, PADDING: tl.constexpr,
                  PRODUCTS: tl.constexpr):  # fmt: skip
     """Compute ``result[destination]`` from ``states[source]``, ignoring which cells live."""
     place = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
@@ -137,7 +141,7 @@ def step_forward(states, result, source, destination, order, firing, step, filte
     before = states + source.to(tl.int64) * cells * CP
     value = tl.load(before + here, mask=valid[:, None], other=0.0)
     if tl.program_id(0) * BLOCK < tl.load(firing + step):
-        seen = perceive(before, cell, fires, filters, height, width, KP, CP, PADDING)
+        seen = perceive(before, cell, fires, filters, height, width, KP, CP, DILATIONS, PADDING)
         column = tl.arange(0, CP * KP)
         change = tl.zeros((BLOCK, CP), tl.float32) + tl.load(b2 + channel)[None, :]
         for start in tl.static_range(0, HP, UNITS):
@@ -206,7 +210,7 @@ def hidden_layer(seen, d_change, unit, w1, b1, w2, clip, KP: tl.constexpr, CP: t
 def layers_backward(states, gradients, lives, order, firing, step, filters, w1, b1, w2, cells,
                     height, width, clip, d_perception, KP: tl.constexpr, CP: tl.constexpr,
                     HP: tl.constexpr, UNITS: tl.constexpr, BLOCK: tl.constexpr,
-                    PADDING: tl.constexpr, PRODUCTS: tl.constexpr,
+                    DILATIONS: tl.constexpr, PADDING: tl.constexpr, PRODUCTS: tl.constexpr,
                     LIFE: tl.constexpr):  # fmt: skip
     """Compute the gradient of the perception in a step, ``[cells, CP * KP]``.
 
@@ -228,7 +232,7 @@ def layers_backward(states, gradients, lives, order, firing, step, filters, w1, 
             other=0.0,
         )
         before = states + step.to(tl.int64) * cells * CP
-        seen = perceive(before, cell, fires, filters, height, width, KP, CP, PADDING)
+        seen = perceive(before, cell, fires, filters, height, width, KP, CP, DILATIONS, PADDING)
         for start in tl.static_range(0, HP, UNITS):
             unit = start + tl.arange(0, UNITS)
             _, d_raw, weight1 = hidden_layer(
@@ -243,7 +247,7 @@ def layers_backward(states, gradients, lives, order, firing, step, filters, w1, 
 def weights_backward(states, gradients, lives, order, firing, steps, filters, w1, b1, w2, cells,
                      height, width, clip, d_w1, d_b1, d_w2, d_b2, KP: tl.constexpr,
                      CP: tl.constexpr, HP: tl.constexpr, UNITS: tl.constexpr, BLOCK: tl.constexpr,
-                     PADDING: tl.constexpr, PRODUCTS: tl.constexpr,
+                     DILATIONS: tl.constexpr, PADDING: tl.constexpr, PRODUCTS: tl.constexpr,
                      LIFE: tl.constexpr):  # fmt: skip
     """Compute partial sums of the weight gradients of some hidden units, ``[programs, ...]``.
 
@@ -274,7 +278,7 @@ def weights_backward(states, gradients, lives, order, firing, steps, filters, w1
                 other=0.0,
             )
             seen = perceive(
-                states + start * CP, cell, fires, filters, height, width, KP, CP, PADDING
+                states + start * CP, cell, fires, filters, height, width, KP, CP, DILATIONS, PADDING
             )
             hidden, d_raw, _ = hidden_layer(
                 seen, d_change, unit, w1, b1, w2, clip, KP, CP, HP, PRODUCTS
@@ -305,7 +309,8 @@ def seen_by(place, offset, size, PADDING: tl.constexpr):
 @triton.jit(do_not_specialize=["step", "cells"])
 def stencil_backward(d_perception, gradients, lives, step, filters, cells, height, width,
                      KP: tl.constexpr, CP: tl.constexpr, BLOCK: tl.constexpr,
-                     PADDING: tl.constexpr, LIFE: tl.constexpr):  # fmt: skip
+                     DILATIONS: tl.constexpr, PADDING: tl.constexpr,
+                     LIFE: tl.constexpr):  # fmt: skip
     """Compute ``gradients[step]`` from ``gradients[step + 1]``, with the transposed filters."""
     cell = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     valid, channel = cell < cells, tl.arange(0, CP)
@@ -317,23 +322,25 @@ def stencil_backward(d_perception, gradients, lives, step, filters, cells, heigh
         passed &= tl.load(lives + step.to(tl.int64) * cells + cell, mask=valid, other=0) > 0
     factor_column = tl.arange(0, CP * KP)
     total = tl.zeros((BLOCK, CP * KP), tl.float32)
-    for tap in tl.static_range(9):
-        y, inside_y = seen_by(row, tap // 3 - 1, height, PADDING)
-        x, inside_x = seen_by(column, tap % 3 - 1, width, PADDING)
-        there = (first + y * width + x)[:, None] * (CP * KP) + factor_column[None, :]
-        value = tl.load(
-            d_perception + there, mask=(valid & inside_y & inside_x)[:, None], other=0.0
-        )
-        if PADDING == "reflect" or PADDING == "replicate":
-            # Near a border, the cell at (y, x) may see this cell at several filter positions.
-            for other in tl.static_range(9):
-                seen_y, _ = neighbor(y, other // 3 - 1, height, PADDING)
-                seen_x, _ = neighbor(x, other % 3 - 1, width, PADDING)
-                factor = tl.load(filters + other * KP + factor_column % KP)
-                sees = (seen_y == row) & (seen_x == column)
-                total += tl.where(sees[:, None], factor[None, :] * value, 0.0)
-        else:
-            total += tl.load(filters + tap * KP + factor_column % KP)[None, :] * value
+    for i in tl.static_range(27):
+        dilation, tap = i // 9 + 1, i % 9
+        if (DILATIONS >> dilation) & 1:
+            y, inside_y = seen_by(row, dilation * (tap // 3 - 1), height, PADDING)
+            x, inside_x = seen_by(column, dilation * (tap % 3 - 1), width, PADDING)
+            there = (first + y * width + x)[:, None] * (CP * KP) + factor_column[None, :]
+            value = tl.load(
+                d_perception + there, mask=(valid & inside_y & inside_x)[:, None], other=0.0
+            )
+            if PADDING == "reflect" or PADDING == "replicate":
+                # Near a border, the cell at (y, x) may see this cell at several filter positions.
+                for other in tl.static_range(9):
+                    seen_y, _ = neighbor(y, other // 3 - 1, height, PADDING)
+                    seen_x, _ = neighbor(x, other % 3 - 1, width, PADDING)
+                    factor = tl.load(filters + other * KP + factor_column % KP)
+                    sees = (seen_y == row) & (seen_x == column)
+                    total += tl.where(sees[:, None], factor[None, :] * value, 0.0)
+            else:
+                total += tl.load(filters + i * KP + factor_column % KP)[None, :] * value
     gradients += step.to(tl.int64) * cells * CP
     d_state = tl.load(gradients + cells * CP + here, mask=passed[:, None], other=0.0)
     d_state += tl.sum(tl.reshape(total, (BLOCK, CP, KP)), 2)

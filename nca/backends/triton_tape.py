@@ -12,7 +12,7 @@ from torch import Tensor
 
 from nca.backends import triton_kernels as kernels
 from nca.rule import ALPHA
-from nca.rule_settings import Padding
+from nca.rule_settings import MAX_DILATION, Padding
 from nca.system.recording import warm_up
 
 # The fastest of about ten configurations that were tried on an H200.
@@ -37,7 +37,7 @@ class Problem:
     width: int
     channels: int
     hidden: int
-    filters: int
+    dilations: tuple[int, ...]
     padding: Padding
     clip: float
     alive_threshold: float | None
@@ -52,6 +52,16 @@ class Problem:
     def padded_channels(self) -> int:
         """``CP`` in the kernels."""
         return max(16, next_power_of_2(self.channels))
+
+    @cached_property
+    def filters(self) -> int:
+        """Number of filters."""
+        return len(self.dilations)
+
+    @cached_property
+    def dilation_bits(self) -> int:
+        """``DILATIONS`` in the kernels."""
+        return sum(1 << dilation for dilation in set(self.dilations))
 
     @cached_property
     def padded_filters(self) -> int:
@@ -97,7 +107,7 @@ class Tape:
         self.order = zeros((steps, row), dtype=torch.int32, device=problem.device)
         self.firing = zeros(steps, dtype=torch.int32, device=problem.device)
         kp = problem.padded_filters
-        self.filters = floats(9, kp)
+        self.filters = floats(MAX_DILATION, 9, kp)
         self.w1, self.b1 = floats(hp, cp * kp), floats(hp)
         self.w2, self.b2 = floats(cp, hp), floats(cp)
         self.living = problem.alive_threshold is not None
@@ -132,7 +142,8 @@ class Tape:
         p = self.problem
         self._image(self.states[0]).copy_(state)
         self.write_masks(masks)
-        self.filters[:, : p.filters].copy_(filters.flatten(1).T)
+        for k, dilation in enumerate(p.dilations):
+            self.filters[dilation - 1, :, k] = filters[k].flatten()
         self._used(self.w1).copy_(rearrange(w1, "h (c k) -> h c k", k=p.filters))
         self.b1[: p.hidden].copy_(b1)
         self.w2[: p.channels, : p.hidden].copy_(w2)
@@ -201,7 +212,8 @@ class Tape:
             0 if self.living else destination, self.order, self.firing, step, self.filters,
             self.w1, self.b1, self.w2, self.b2, p.cells, p.height, p.width, p.clip,
             KP=p.padded_filters, CP=p.padded_channels, HP=p.padded_hidden, UNITS=UNITS,
-            BLOCK=p.block, PADDING=p.padding, PRODUCTS=p.products, num_warps=WARPS,
+            BLOCK=p.block, DILATIONS=p.dilation_bits, PADDING=p.padding, PRODUCTS=p.products,
+            num_warps=WARPS,
         )  # fmt: skip
         if p.alive_threshold is not None:
             kernels.keep_living[grid](
@@ -217,8 +229,9 @@ class Tape:
         steps do not depend on each other, so they are computed at once, for all steps.
         """
         p = self.problem
-        sizes = {"KP": p.padded_filters, "CP": p.padded_channels, "PADDING": p.padding,
-                 "LIFE": self.living, "BLOCK": p.block, "num_warps": WARPS}  # fmt: skip
+        sizes = {"KP": p.padded_filters, "CP": p.padded_channels, "BLOCK": p.block,
+                 "DILATIONS": p.dilation_bits, "PADDING": p.padding, "LIFE": self.living,
+                 "num_warps": WARPS}  # fmt: skip
         layers = {"HP": p.padded_hidden, "UNITS": UNITS, "PRODUCTS": p.products}
         grid = (triton.cdiv(p.cells, p.block),)
         for step in reversed(range(steps)):

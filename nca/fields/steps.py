@@ -46,7 +46,7 @@ def _steered(rule: Rule, perception: Tensor, fields: Fields) -> Tensor:
     sums = rearrange(perception, "b (c k) h w -> b c k h w", c=channels)
     steered = sums.clone()
     cos, sin = fields.angle.cos(), fields.angle.sin()
-    for x, y in gradient_pairs(filters.numpy()):
+    for x, y in gradient_pairs(rule):
         steered[:, :, x] = cos * sums[:, :, x] + sin * sums[:, :, y]
         steered[:, :, y] = cos * sums[:, :, y] - sin * sums[:, :, x]
     for k, coefficients in enumerate(filters):

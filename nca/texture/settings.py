@@ -95,13 +95,15 @@ class RuleOptions(Bounded):
     update_rate: Annotated[float, Between(1e-3, 1)] = 0.5
     """Probability that a cell updates at each step."""
     padding: Literal["circular", "zeros", "reflect", "replicate"] = "circular"
-    """What cells see past the grid's edge; circular: the opposite edge, so the texture tiles."""
+    """What lies past the edge; circular: the opposite edge."""
     state: Literal["rgba32f", "rgba8"] = "rgba32f"
     """Storage format of cell values: 32-bit floats or bytes."""
     decoder: Annotated[int, OneOf((0, *range(2, 17)))] = 0
     """Pixels per side of a cell, drawn by a second network; 0: off."""
     noise: Annotated[float, Between(0, 10)] = 0.0
     """Strength of the noise in the initial state; 0: none."""
+    dilation: Annotated[int, Between(1, 3)] = 1
+    """Reach of three more filters, in cells; 1: none."""
 
     @property
     def wraps(self) -> bool:
@@ -245,6 +247,8 @@ class TrainSettings(Bounded):
         """Check that the size, the decoder and the maps fit together."""
         super().__post_init__()
         decoder = self.rule.decoder
+        if self.rule.dilation > 1 and self.task.grow:
+            refuse_several(["dilation", "grow"])
         if decoder and self.task.restore:
             refuse_several(["decoder", "restore"])
         if self.task.maps and self.rule.channels <= map_width(self.task.maps):

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from nca.decoder import Decoder
 from nca.maps import map_width
-from nca.rule import DEFAULT_FILTERS, Rule
+from nca.rule import DEFAULT_FILTERS, DILATED_FILTERS, Rule
 from nca.rule_settings import EIGHT_BIT_STATE, RuleSettings
 from nca.rulefile import load_rule
 from nca.texture.reparametrize import scale_filters
@@ -52,7 +52,8 @@ def starting_rule(
         settings: settings of the run.
         generator: source of new weights.
         own: settings that the task requires. Everything else comes from the parent rule, if there
-            is one: color map, bound of the hidden layer, rounding, filters and biases.
+            is one: color map, bound of the hidden layer, rounding, filters with dilations, and
+            biases.
         filters, update_bias: arguments of a new rule; ignored with a parent rule.
 
     Raises:
@@ -69,6 +70,7 @@ def starting_rule(
         rule.settings = replace(
             own,
             decoder=None if rule.decoder is None else rule.decoder.settings,
+            dilations=rule.settings.dilations,
             rgb_scale=rule.settings.rgb_scale,
             rgb_offset=rule.settings.rgb_offset,
             hidden_clip=rule.settings.hidden_clip,
@@ -86,11 +88,15 @@ def starting_rule(
 def filter_units(filters: Tensor, scale: tuple[float, ...]) -> tuple[float, ...]:
     """Compute the units in which the columns of each filter are trained.
 
-    ``scale`` is meant for the default filters. If an imported rule has filters divided by 8, its
-    units are 8 times as large. A set of filters of a different shape is trained in units of 1.
+    ``scale`` is meant for the default filters; their dilated copies have the same units. If an
+    imported rule has filters divided by 8, its units are 8 times as large. A set of filters of a
+    different shape is trained in units of 1.
     """
-    usual = torch.tensor(DEFAULT_FILTERS)
-    if filters.shape != usual.shape:
+    if len(filters) == len(DILATED_FILTERS):
+        usual, scale = torch.tensor(DILATED_FILTERS), (*scale, *scale[1:])
+    elif len(filters) == len(DEFAULT_FILTERS):
+        usual = torch.tensor(DEFAULT_FILTERS)
+    else:
         return (1.0,) * len(filters)
     ratio = usual.abs().sum((1, 2)) / filters.abs().sum((1, 2)).clamp(min=1e-6)
     return tuple((torch.tensor(scale) * ratio).tolist())

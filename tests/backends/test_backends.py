@@ -48,6 +48,15 @@ CASES = {
         "padding": "zeros",
     },
     "tiny life": {"channels": 4, "hidden": 8, "alive_threshold": 0.2, "size": (9, 31)},
+    "dilated": {"dilations": (1, 1, 1, 1, 3, 3, 3)},
+    "dilated reflect": {"dilations": (2, 2, 3, 3), "padding": "reflect", "size": (4, 9)},
+    "dilated replicate": {"dilations": (1, 1, 2, 3), "padding": "replicate", "size": (5, 9)},
+    "tiny dilated": {
+        "channels": 4,
+        "hidden": 8,
+        "dilations": (1, 1, 1, 1, 2, 2, 2),
+        "padding": "zeros",
+    },
     "one filter": {"filters": torch.full((1, 3, 3), 1 / 9), "hidden": 20, "padding": "zeros"},
 }
 

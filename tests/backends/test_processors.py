@@ -41,6 +41,8 @@ PROCESSORS = {
 
 CASES = {
     "cells": {"channels": 12, "hidden": 33, "size": (7, 19), "steps": 4, "bias": True},
+    "dilated": {"channels": 5, "hidden": 7, "size": (6, 11), "steps": 4, "padding": "reflect",
+                "dilations": (1, 1, 1, 1, 3, 3, 3)},
     "planes": {"channels": 5, "hidden": 7, "size": (6, 21), "steps": 4, "padding": "replicate",
                "hidden_clip": 0.3},
 }  # fmt: skip
@@ -58,6 +60,7 @@ def build(processor: Processor, case: Case, folder: Path) -> Path:
         "NCA_CHANNELS": rule.settings.channels,
         "NCA_HIDDEN": rule.settings.hidden,
         "NCA_FILTER_COUNT": len(rule.filters),
+        "NCA_DILATIONS": ",".join(map(str, rule.dilations)),
         "NCA_FILTERS": values,
     }
     program = folder / "unroll"

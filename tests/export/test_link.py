@@ -23,7 +23,9 @@ FULL = RuleSettings(
     noise_level=0.5, hidden_clip=2.0, calm=True,
     quantization=Quantization(Quantizer(4.0, 127 / 255), hidden=Quantizer(2.0, 0.0, 65536)),
 )  # fmt: skip
-MAPS = RuleSettings(8, 10, "zeros", maps=("color", "roughness", "normal"))
+MAPS = RuleSettings(
+    8, 10, "zeros", maps=("color", "roughness", "normal"), dilations=(1, 1, 1, 1, 3, 3, 3)
+)
 
 
 @pytest.mark.parametrize("bits", [8, 16])

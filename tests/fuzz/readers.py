@@ -57,6 +57,7 @@ def rules() -> Files:
     full = RuleSettings(
         6, 10, alive_threshold=0.1, start="center", hidden_clip=2.0,
         quantization=Quantization(Quantizer(4.0, 0.5), hidden=Quantizer(2.0, 0.0)),
+        dilations=(1, 1, 2, 3),
     )  # fmt: skip
     training = {
         "target": "leaf.png", "iterations": 2000, "seconds": 300.5, "long_run_loss": 0.25,

@@ -39,6 +39,7 @@ CASES = {
     "border": RuleSettings(6, 8, "zeros", alive_threshold=-0.1),
     "reflect": RuleSettings(16, 24, "reflect"),
     "replicate": RuleSettings(22, 16, "replicate"),
+    "dilated": RuleSettings(6, 12, "reflect", dilations=(1, 1, 1, 1, 2, 3, 3)),
 }
 
 

@@ -33,13 +33,19 @@ RULES = {
     "zeros": RuleSettings(9, 13, "zeros", 0.25, alive_threshold=-0.1, hidden_clip=0.4),
     "reflect": RuleSettings(22, 30, "reflect", noise_level=1.0, start="noise"),
     "replicate": RuleSettings(40, 16, "replicate", 1.0),
+    "dilated": RuleSettings(5, 9, "circular", dilations=(1, 1, 1, 1, 2, 3, 3)),
     "rounded": RuleSettings(6, 8, quantization=ROUNDED),
     "rounded and growing": RuleSettings(7, 8, alive_threshold=0.1, quantization=ROUNDED),
 }
 DECODED = with_random_decoder(
     RuleSettings(6, 8, "zeros", calm=True, decoder=DecoderSettings(3, 3, (17, 21), "sine"))
 )
-UNSET = {"calm": False, "decoder": None, "maps": []}  # settings that a rule file leaves out
+UNSET = {
+    "calm": False,
+    "decoder": None,
+    "maps": [],
+    "dilations": [],
+}  # settings that a rule file leaves out
 
 
 @pytest.fixture

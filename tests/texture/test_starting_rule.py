@@ -7,7 +7,7 @@ from PIL import Image
 
 from nca.errors import InputError
 from nca.images import read_square
-from nca.rule import filter_tensor
+from nca.rule import DILATED_FILTERS, filter_tensor
 from nca.rule_settings import Quantization, Quantizer, RuleSettings
 from nca.rulefile import save_rule
 from nca.texture.callbacks.keep_best import Score
@@ -75,6 +75,19 @@ def test_filters_that_are_weaker_are_trained_in_larger_units() -> None:
     weaker = filter_tensor() / torch.tensor([1.0, 8, 8, 8])[:, None, None]
     assert filter_units(weaker, scale) == pytest.approx((1, 2, 2, 0.8))
     assert filter_units(weaker[:3], scale) == (1, 1, 1)
+    dilated = torch.tensor(DILATED_FILTERS)
+    assert filter_units(dilated, scale) == pytest.approx((*scale, *scale[1:]))
+
+
+def test_dilated_filters_come_with_a_new_rule_and_from_a_parent(settings: TrainSettings) -> None:
+    picture = read_square(settings.picture, 32)
+    dilated = TextureTraining(settings.override(from_rule=None, dilation=3), picture).task.rule
+    assert dilated.dilations == (1, 1, 1, 1, 3, 3, 3)
+    assert settings.task.from_rule is not None
+    save_rule(settings.task.from_rule, dilated)
+    child = TextureTraining(with_sizes_of_parent(settings), picture).task.rule
+    assert child.dilations == dilated.dilations
+    assert torch.equal(child.filters, dilated.filters)
 
 
 def test_a_parent_that_is_not_there_is_named(settings: TrainSettings) -> None:

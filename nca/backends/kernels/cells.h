@@ -16,11 +16,11 @@ template <class Unit> struct Cells {
     static constexpr int CHUNK = 48;
     static constexpr int CELL_VECTORS = CELL / LANES, WIDE_VECTORS = WIDE / LANES;
 
-    static int64_t state_floats(int64_t height, int64_t width) { return (height + 2) * (width + 2) * CELL; }
+    static int64_t state_floats(int64_t height, int64_t width) { return (height + 2 * REACH) * (width + 2 * REACH) * CELL; }
 
     static Plane plane(float* image, const Problem& problem) {
-        const ptrdiff_t row = (problem.width + 2) * CELL;
-        return {image + row + CELL, row, CELL};
+        const ptrdiff_t row = (problem.width + 2 * REACH) * CELL;
+        return {image + REACH * (row + CELL), row, CELL};
     }
 
     // Column c*K + k of torch's w1 is row k*C + c here.
@@ -116,12 +116,15 @@ template <class Unit> struct Cells {
             Floats gradient[FILTERS];
             UNROLL for (int k = 0; k < FILTERS; ++k)
                 gradient[k] = own_channels(load(d_perception + k * CHANNELS + v * LANES), v);
-            UNROLL for (int y = 0; y < 3; ++y) UNROLL for (int x = 0; x < 3; ++x) {
-                Floats sum = {};
-                UNROLL for (int k = 0; k < FILTERS; ++k)
-                    if (FILTER[k][y][x] != 0) sum += FILTER[k][y][x] * gradient[k];
-                float* to = d_cell + (y - 1) * row + (x - 1) * CELL + v * LANES;
-                store(to, load(to) + sum);
+            UNROLL for (int dilation = 1; dilation <= REACH; ++dilation) {
+                if (!has_dilation(dilation)) continue;
+                UNROLL for (int y = 0; y < 3; ++y) UNROLL for (int x = 0; x < 3; ++x) {
+                    Floats sum = {};
+                    UNROLL for (int k = 0; k < FILTERS; ++k)
+                        if (DILATION[k] == dilation && FILTER[k][y][x] != 0) sum += FILTER[k][y][x] * gradient[k];
+                    float* to = d_cell + dilation * ((y - 1) * row + (x - 1) * CELL) + v * LANES;
+                    store(to, load(to) + sum);
+                }
             }
         }
     }
@@ -220,7 +223,7 @@ template <class Unit> struct Cells {
         int count = 0;
         for (int y = 0; y < p.height; ++y)
             for (int x = 0; x < p.width; ++x) {
-                firing[count] = static_cast<int32_t>(y * (p.width + 2) + x);
+                firing[count] = static_cast<int32_t>(y * (p.width + 2 * REACH) + x);
                 count += *mask++ != 0;
             }
         return count;

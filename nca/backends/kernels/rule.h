@@ -8,12 +8,20 @@
 #include "lanes.h"
 
 #ifndef NCA_CHANNELS
-#error "compile with -DNCA_CHANNELS=C -DNCA_HIDDEN=H -DNCA_FILTER_COUNT=K -DNCA_FILTERS=a,b,c,..."
+#error "compile with -DNCA_CHANNELS=C -DNCA_HIDDEN=H -DNCA_FILTER_COUNT=K -DNCA_FILTERS=a,b,c,... -DNCA_DILATIONS=a,b,..."
 #endif
 
 constexpr int CHANNELS = NCA_CHANNELS, HIDDEN = NCA_HIDDEN, FILTERS = NCA_FILTER_COUNT;
 constexpr int PERCEPTION = CHANNELS * FILTERS;
 constexpr float FILTER[FILTERS][3][3] = {NCA_FILTERS};
+constexpr int DILATION[FILTERS] = {NCA_DILATIONS};   // cells between the taps of each filter, in ascending order
+constexpr int REACH = DILATION[FILTERS - 1];         // how many cells away a cell can see
+
+constexpr bool has_dilation(int dilation) {
+    for (int own : DILATION)
+        if (own == dilation) return true;
+    return false;
+}
 
 enum Padding : int64_t { CIRCULAR, ZEROS, REFLECT, REPLICATE };
 
@@ -30,7 +38,7 @@ struct Problem {
     float hidden_clip;
 };
 
-// One plane of cells with a border one cell wide. `origin` points to cell (0, 0). `row` is the distance
+// One plane of cells with a border REACH cells wide. `origin` points to cell (0, 0). `row` is the distance
 // between rows, and `cell` is the size of a cell, both in floats.
 struct Plane {
     float* origin;
@@ -38,13 +46,21 @@ struct Plane {
     int cell;
 };
 
-// The position, 0 to n - 1, from which border position -1 or n is copied; -1: the border is zero.
+// The position, 0 to n - 1, from which a border position is copied; -1: the border is zero. n is above REACH.
 inline int border_source(int position, int n, int64_t padding) {
     const bool before = position < 0;
-    if (padding == CIRCULAR) return before ? n - 1 : 0;
+    if (padding == CIRCULAR) return before ? position + n : position - n;
     if (padding == REPLICATE) return before ? 0 : n - 1;
-    if (padding == REFLECT) return before ? 1 : n - 2;
+    if (padding == REFLECT) return before ? -position : 2 * n - 2 - position;
     return -1;
+}
+
+// Call work(position) for the border positions next to 0 ... n - 1.
+template <class Work> inline void for_each_border(int n, Work work) {
+    for (int i = 0; i < REACH; ++i) {
+        work(-1 - i);
+        work(n + i);
+    }
 }
 
 // Fill the border as the padding requires. Columns come first, so that rows then include the corners.
@@ -53,18 +69,18 @@ inline void fill_border(const Plane& plane, int height, int width, int64_t paddi
         if (from) std::memcpy(to, from, n * sizeof(float));
         else std::memset(to, 0, n * sizeof(float));
     };
-    for (int x : {-1, width}) {
+    for_each_border(width, [&](int x) {
         const int source = border_source(x, width, padding);
         for (int y = 0; y < height; ++y) {
             float* row = plane.origin + y * plane.row;
             copy(row + x * plane.cell, source < 0 ? nullptr : row + source * plane.cell, plane.cell);
         }
-    }
-    for (int y : {-1, height}) {
+    });
+    for_each_border(height, [&](int y) {
         const int source = border_source(y, height, padding);
-        float* row = plane.origin - plane.cell;
-        copy(row + y * plane.row, source < 0 ? nullptr : row + source * plane.row, (width + 2) * plane.cell);
-    }
+        float* row = plane.origin - REACH * plane.cell;
+        copy(row + y * plane.row, source < 0 ? nullptr : row + source * plane.row, (width + 2 * REACH) * plane.cell);
+    });
 }
 
 // The transpose of fill_border: move gradients from the border to the cells that the border was copied from.
@@ -75,29 +91,30 @@ inline void fold_border(const Plane& plane, int height, int width, int64_t paddi
             from[i] = 0;
         }
     };
-    for (int y : {-1, height}) {
+    for_each_border(height, [&](int y) {
         const int source = border_source(y, height, padding);
-        float* row = plane.origin - plane.cell;
-        move(source < 0 ? nullptr : row + source * plane.row, row + y * plane.row, (width + 2) * plane.cell);
-    }
-    for (int x : {-1, width}) {
+        float* row = plane.origin - REACH * plane.cell;
+        move(source < 0 ? nullptr : row + source * plane.row, row + y * plane.row, (width + 2 * REACH) * plane.cell);
+    });
+    for_each_border(width, [&](int x) {
         const int source = border_source(x, width, padding);
         for (int y = 0; y < height; ++y) {
             float* row = plane.origin + y * plane.row;
             move(source < 0 ? nullptr : row + source * plane.cell, row + x * plane.cell, plane.cell);
         }
-    }
+    });
 }
 
 // Apply every filter k to the neighborhood of `cell`, and call finish(k, value). `row` and `column` are
 // the distances between rows and between columns, in floats.
 template <class Finish> inline void perceive(const float* cell, ptrdiff_t row, ptrdiff_t column, Finish finish) {
     Floats near[3][3];
-    UNROLL for (int y = 0; y < 3; ++y) UNROLL for (int x = 0; x < 3; ++x) {
-        near[y][x] = load(cell + (y - 1) * row + (x - 1) * column);
-        pin(near[y][x]);
-    }
     UNROLL for (int k = 0; k < FILTERS; ++k) {
+        if (k == 0 || DILATION[k] != DILATION[k - 1])
+            UNROLL for (int y = 0; y < 3; ++y) UNROLL for (int x = 0; x < 3; ++x) {
+                near[y][x] = load(cell + (y - 1) * DILATION[k] * row + (x - 1) * DILATION[k] * column);
+                pin(near[y][x]);
+            }
         Floats sum = {};
         UNROLL for (int y = 0; y < 3; ++y) UNROLL for (int x = 0; x < 3; ++x)
             if (FILTER[k][y][x] != 0) sum += FILTER[k][y][x] * near[y][x];

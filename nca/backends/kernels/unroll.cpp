@@ -18,8 +18,8 @@ namespace {
 enum Status { DONE = 0, OUT_OF_MEMORY = 1 };
 
 // Rule sizes for which Planes was faster than Cells: 4 channels with up to 32 hidden units, 8
-// with up to 16, 12 with up to 8.
-constexpr bool SMALL = PERCEPTION * HIDDEN <= 512 && PERCEPTION <= 64;
+// with up to 16, 12 with up to 8. Planes has a border of one cell, so it cannot compute dilated filters.
+constexpr bool SMALL = REACH == 1 && PERCEPTION * HIDDEN <= 512 && PERCEPTION <= 64;
 
 // Run work(sample, scratch) for every sample. The calling thread takes part; if the system cannot
 // start other threads, the calling thread does all the work.

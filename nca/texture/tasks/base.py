@@ -21,7 +21,7 @@ from nca.decoder import DecoderSettings
 from nca.images import to_image
 from nca.losses.prompt import PromptLoss, load_clip
 from nca.losses.term import Term
-from nca.rule import Rule
+from nca.rule import Rule, dilations
 from nca.rule_settings import RuleSettings
 from nca.texture.device import device_of
 from nca.texture.pool import Pool
@@ -102,6 +102,7 @@ class Task(ABC):
             start="noise" if options.noise else "zeros",
             noise_level=options.noise,
             decoder=DecoderSettings(options.decoder) if options.decoder else None,
+            dilations=dilations(options.dilation),
         )
 
     def new_rule(self) -> dict[str, Any]:

@@ -20,12 +20,12 @@ function derivativeOrder(filter) {
 }
 
 /** For each filter: its order as a derivative, its partner in a pair of gradients, and the sign of the sine. */
-function derivatives(filters) {
+function derivatives(filters, dilations) {
   const each = Array.from({ length: filters.length / 9 }, (_, k) => filters.slice(9 * k, 9 * k + 9));
   const orders = each.map(derivativeOrder), partners = each.map((_, k) => k), turns = each.map(() => 0);
   const transposed = (a, b) => a.every((value, i) => value === b[3 * (i % 3) + Math.floor(i / 3)]);
   each.forEach((one, x) => each.forEach((other, y) => {
-    const free = x < y && orders[x] === 1 && orders[y] === 1 && !turns[x] && !turns[y];
+    const free = x < y && dilations[x] === dilations[y] && orders[x] === 1 && orders[y] === 1 && !turns[x] && !turns[y];
     if (!free || !transposed(one, other)) return;
     [partners[x], partners[y], turns[x], turns[y]] = [y, x, 1, -1];
   }));
@@ -34,11 +34,12 @@ function derivatives(filters) {
 
 /** The macros of a rule; nca.exporters.glsl.general makes the same ones. */
 function macros({ settings, filters }) {
-  const { orders, partners, turns } = derivatives(filters), literals = (values) => [...values].map(literal).join(", ");
+  const dilations = settings.dilations.length ? settings.dilations : Array(filters.length / 9).fill(1);
+  const { orders, partners, turns } = derivatives(filters, dilations), literals = (values) => [...values].map(literal).join(", ");
   const values = {
     NCA_CHANNELS: settings.channels, NCA_GROUPS: groupCount(settings.channels), NCA_HIDDEN: settings.hidden,
     NCA_FILTERS: orders.length, NCA_COEFFICIENTS: literals(filters),
-    NCA_ORDERS: orders.join(", "), NCA_PARTNERS: partners.join(", "), NCA_TURNS: literals(turns),
+    NCA_DILATIONS: dilations.join(", "), NCA_ORDERS: orders.join(", "), NCA_PARTNERS: partners.join(", "), NCA_TURNS: literals(turns),
     NCA_PADDING: PADDINGS.indexOf(settings.padding), NCA_START: STARTS.indexOf(settings.seed_state),
     NCA_NOISE: literal(settings.noise_level),
   };

@@ -5,6 +5,7 @@ const DEFAULT_SETTINGS = {
   channels: 8, hidden: 32, padding: "circular", update_rate: 0.5, rgb_scale: 1, rgb_offset: 0.5,
   alive_threshold: null, seed_state: "zeros", noise_level: 0, hidden_clip: null,
   quantization: { state: null, perception: null, hidden: null, update: null }, calm: false, decoder: null, maps: [],
+  dilations: [],
 };
 
 /** Names of the tensors in their order, and their shapes; b2 may be missing. */

@@ -50,6 +50,7 @@ function readLink(text) {
   const reader = new LinkBytes(unpackText(text, "the link", MAX_LINK));
   const flags = reader.byte(), settings = readLinkSettings(reader, flags);
   const filters = readLinkFilters(reader, flags);
+  checkDilations(settings, filters.length / 9);
   const rule = { settings, filters, b2: null, credit: "", link: text };
   for (const [name, shape] of Object.entries(tensorShapes(settings, filters.length / 9))) {
     if (name === "filters" || (name === "b2" && !(flags & LINK_FLAGS.bias))) continue;
@@ -77,7 +78,8 @@ function readLinkSettings(reader, flags) {
     });
     const decoder = given & 2048 ? readLinkDecoder(reader) : null;
     const maps = given & 4096 ? Array.from({ length: reader.byte() }, () => Object.keys(MAP_WIDTHS)[reader.byte()]) : [];
-    Object.assign(raw, { quantization, calm: Boolean(given & 1024), decoder, maps });
+    const dilations = given & 8192 ? Array.from({ length: reader.byte() }, () => BigInt(reader.byte())) : [];
+    Object.assign(raw, { quantization, calm: Boolean(given & 1024), decoder, maps, dilations });
   }
   return readSettings(raw);
 }
@@ -102,7 +104,8 @@ function writeLink({ settings, filters, ...tensors }, bits) {
   const wide = bits === 16, parts = [];
   const changed = LINK_REALS.map((name) => settings[name] !== DEFAULT_SETTINGS[name]);
   const grids = LINK_GRIDS.map((name) => settings.quantization[name]);
-  const { decoder, maps } = settings, given = [...changed, ...grids, settings.calm, decoder, maps.length].reduce((sum, on, i) => sum + (on ? 1 << i : 0), 0);
+  const { decoder, maps, dilations } = settings;
+  const given = [...changed, ...grids, settings.calm, decoder, maps.length, dilations.length].reduce((sum, on, i) => sum + (on ? 1 << i : 0), 0);
   const own = filters.join() !== DEFAULT_FILTERS.join();
   const flags = (wide ? 1 : 0) + (tensors.b2 ? 2 : 0) + (own ? 4 : 0) + (given ? 8 : 0)
     + 16 * PADDINGS.indexOf(settings.padding) + 64 * STARTS.indexOf(settings.seed_state);
@@ -122,6 +125,7 @@ function writeLink({ settings, filters, ...tensors }, bits) {
     }
     if (decoder) put("Uint8", 1, [decoder.scale, decoder.order, Number(decoder.activation === "relu"), decoder.hidden.length, ...decoder.hidden]);
     if (maps.length) put("Uint8", 1, [maps.length, ...maps.map((map) => Object.keys(MAP_WIDTHS).indexOf(map))]);
+    if (dilations.length) put("Uint8", 1, [dilations.length, ...dilations]);
   }
   if (own) {
     put("Uint8", 1, [filters.length / 9]);

@@ -1,6 +1,6 @@
 // Read rule files (.safetensors), with the checks of nca.rulefile.
 
-const RULE_FORMAT = "nca-rule", RULE_VERSION = 3; // the largest supported major version
+const RULE_FORMAT = "nca-rule", RULE_VERSION = 4; // the largest supported major version
 const MAX_RULE_BYTES = 64 * 2 ** 20, MAX_RULE_HEADER = 8 * 2 ** 20;
 const DEEPEST_HEADER = 63, MAX_STATES = 256;
 
@@ -75,6 +75,7 @@ function checkOffsets(tensors, length) {
 function readTensors(settings, tensors, body) {
   const count = Number(tensors.filters.shape[0] ?? 0);
   if (!(count >= 1 && count <= MAX_FILTERS)) throw new Error(`filters must be 1 to ${MAX_FILTERS}, not ${count}`);
+  checkDilations(settings, count);
   const values = {};
   for (const [name, wanted] of Object.entries(tensorShapes(settings, count))) {
     if (!tensors[name]) continue;

@@ -2,7 +2,7 @@
 
 const LARGEST_FLOAT32 = 3.4028234663852886e38;
 const BOUNDS = { channels: [4, 64], hidden: [1, 1024], levels: [2, 65536],
-  "decoder scale": [2, 16], "decoder order": [0, 8], "decoder hidden": [16, 64] };
+  dilation: [1, 3], "decoder scale": [2, 16], "decoder order": [0, 8], "decoder hidden": [16, 64] };
 const MAX_FILTERS = 16;
 
 /** Whether a value of readJson() is a number that a float32 can hold. */
@@ -47,6 +47,7 @@ const READ_SETTING = {
   calm: (name, value) => oneOf(name, value, [true, false]),
   decoder: optional(readDecoder),
   maps: readMaps,
+  dilations: readDilations,
 };
 
 /** Check the settings of a rule, as readJson() gives them, and add those that are missing. */
@@ -69,6 +70,19 @@ function readMaps(name, raw) {
   check(new Set(raw).size === raw.length, name, "different names", raw);
   check(!raw.length || raw[0] === "color", name, "a list that begins with color", raw);
   return raw;
+}
+
+/** The distance between the taps of each filter, in cells; none: 1 for all filters. */
+function readDilations(name, raw) {
+  check(Array.isArray(raw), name, "a list of numbers", raw);
+  const dilations = raw.map((value) => whole("dilation", value));
+  check(dilations.every((value, i) => !i || value >= dilations[i - 1]), name, "in ascending order", raw);
+  return dilations;
+}
+
+/** Check that every filter has a dilation, if any has. */
+function checkDilations({ dilations }, filters) {
+  if (![0, filters].includes(dilations.length)) throw new Error(`dilations must be ${filters} numbers, not ${dilations.length}`);
 }
 
 function readQuantization(name, raw) {
