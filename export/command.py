@@ -80,7 +80,7 @@ def export_rules(settings: ExportSettings) -> list[str]:
     target = find_target(settings.to)
     if settings.shader.link.direction_map is not None and settings.to != "link":
         raise InputError(f"`direction_map`: only links store directions, not `to` {settings.to}")
-    bundled = target.bundled or gallery(fine=True)
+    bundled = target.bundled or gallery("plain", "fine")
     paths = settings.rules or tuple(map(gallery_path, bundled))
     rules = dict(zip(names_of(paths), map(load_rule, paths), strict=True))
     out = settings.out or target.default_out

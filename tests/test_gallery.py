@@ -12,33 +12,35 @@ from nca.errors import InputError
 from nca.exporters.command import export_rules
 from nca.exporters.settings import ExportSettings
 from nca.exporters.web.target import WebTarget
-from nca.gallery import FINE, gallery, gallery_path
-from nca.pictures import PICTURES
+from nca.gallery import KINDS, gallery, gallery_path, kind_of, picture_of
+from nca.pictures import MATERIALS, PICTURES
 from nca.rulefile import load_rule, save_rule
 
 
-@pytest.mark.parametrize("name", gallery(fine=True))
+@pytest.mark.parametrize("name", gallery(*KINDS))
 def test_a_rule_of_the_gallery_is_of_a_bundled_picture_and_stable(name: str) -> None:
     file = load_rule(gallery_path(name))
-    assert name.removesuffix(FINE) in PICTURES
-    assert (file.rule.decoder is not None) == name.endswith(FINE)
-    assert file.info["training"]["target"] == f"{name}.png"
+    kind, picture = kind_of(name), picture_of(name)
+    assert picture in (MATERIALS if kind == "material" else PICTURES)
+    assert (file.rule.decoder is not None) == (kind == "fine")
+    assert bool(file.rule.settings.maps) == (kind == "material")
     path = gallery_path(name)
-    folder = path.parent if name.endswith(FINE) else path.parents[1] / "reports"
+    assert file.info["training"]["target"] == (picture if kind == "material" else f"{name}.png")
+    folder = path.parents[1] / "reports" if kind == "plain" else path.parent
     report = folder / f"{name}.json"
     figures = json.loads(report.read_text(encoding="utf-8"))["rules"][name]
     assert figures["verdict"] == "stable"
     assert figures["weights"] == file.rule.weight_count()
 
 
-@pytest.mark.parametrize("name", gallery(fine=True))
+@pytest.mark.parametrize("name", gallery(*KINDS))
 def test_a_rule_of_the_gallery_names_no_folder(name: str, tmp_path: Path) -> None:
     file = load_rule(gallery_path(name))  # which leaves out folders
     save_rule(tmp_path / "again", file.rule, file.info)
     assert (tmp_path / "again").read_bytes() == gallery_path(name).read_bytes()
 
 
-@pytest.mark.parametrize("name", gallery(fine=True))
+@pytest.mark.parametrize("name", gallery(*KINDS))
 def test_a_rule_of_the_gallery_grows(name: str) -> None:
     rule = load_rule(gallery_path(name)).rule
     (state,) = simulate(rule, rule.initial_state(1, 48, 48, seed=3), [150], seed=3)
@@ -68,4 +70,4 @@ def test_without_rules_the_gallery_is_exported(
 def test_without_rules_the_gallery_is_viewed(capsys: pytest.CaptureFixture[str]) -> None:
     words = ["view", "--headless", "--grid", "32x24", "--steps", "1", "--stats", "json"]
     assert main(words) == 0
-    assert json.loads(capsys.readouterr().out)["rules"] == gallery(fine=True)
+    assert json.loads(capsys.readouterr().out)["rules"] == gallery(*KINDS)

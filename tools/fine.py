@@ -24,7 +24,7 @@ from nca.evaluation.appearance import relative_speckle
 from nca.evaluation.measures import GROWN, PatchDistance
 from nca.evaluation.report import cells_of, training_size
 from nca.evaluation.vote import rules_and_images
-from nca.gallery import FINE
+from nca.gallery import picture_of
 from nca.images import read_texture, to_image
 from nca.images.enlarging import enlarged
 from nca.rule import Rule
@@ -120,7 +120,7 @@ def by_name(folder: Path) -> dict[str, Path]:
     Raises:
         InputError: there is no such folder.
     """
-    return {name.removesuffix(FINE): path for name, path in rules_and_images(folder).items()}
+    return {picture_of(name): path for name, path in rules_and_images(folder).items()}
 
 
 def main(fine: Path, plain: Path, pictures: Sequence[Path], large: Path) -> None:

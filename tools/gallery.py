@@ -5,17 +5,19 @@ rules belong in ``nca/gallery/``. Existing files are kept.
 
 ``scales-fine`` is a rule with a decoder, trained on the picture ``scales`` drawn at 512x512 pixels.
 For such a rule, ``pictures/NAME.png`` is that picture, and ``NAME.png`` shows the picture, the
-texture of the bundled rule without a decoder, and the rule's texture.
+texture of the bundled rule without a decoder, and the rule's texture. ``scales-material`` is a rule
+of the maps of the bundled material ``scales``.
 """
 
 import sys
 from pathlib import Path
+from typing import Any
 
 from nca.errors import InputError
 from nca.evaluation.report import evaluate
 from nca.evaluation.settings import EvalSettings
-from nca.gallery import FINE, gallery, gallery_path
-from nca.pictures import PICTURES, picture_path
+from nca.gallery import Kind, gallery, gallery_path, kind_of, picture_of
+from nca.pictures import MATERIALS, PICTURES, material_path, picture_path
 from nca.rulefile import load_rule, save_rule
 from nca.texture.settings import train_settings
 from nca.texture.train import RULE, train
@@ -29,19 +31,29 @@ DECODER = 8
 
 
 def target_of(out: Path, name: str) -> Path:
-    """The picture that a rule is trained on.
+    """The image, or the folder of maps, that a rule is trained on.
 
     Raises:
-        InputError: there is no such image, or the folder cannot be written to.
+        InputError: there is no such image or material, or the folder cannot be written to.
     """
-    if not name.endswith(FINE):
-        return picture_path(name)
+    match kind_of(name):
+        case "plain":
+            return picture_path(name)
+        case "material":
+            return material_path(picture_of(name))
     picture = out / "pictures" / f"{name}.png"
     if not picture.exists():
-        drawn = draw(name.removesuffix(FINE), SIZE)
+        drawn = draw(picture_of(name), SIZE)
         picture.parent.mkdir(parents=True, exist_ok=True)
         drawn.save(picture)
     return picture
+
+
+def options_of(kind: Kind) -> dict[str, Any]:
+    """Training options that differ from those of other kinds."""
+    if kind == "material":
+        return {"preset": "material"}
+    return {"preset": "full"} | ({"decoder": DECODER, "size": SIZE} if kind == "fine" else {})
 
 
 def main(out: Path, names: list[str]) -> None:
@@ -51,15 +63,14 @@ def main(out: Path, names: list[str]) -> None:
         InputError: there is no such image, or the folder cannot be written to.
     """
     for name in names:
-        target, fine = target_of(out, name), name.endswith(FINE)
+        target = target_of(out, name)
         rule = out / f"{name}.safetensors"
         if not rule.exists():
             run = out / "runs" / name
             # Float32 gives the same result on every machine.
             settings = train_settings(
-                target, run, "full", iterations=ITERATIONS, precision="float32",
-                seed=SEEDS.get(name, 0), overwrite=True,
-                **({"decoder": DECODER, "size": SIZE} if fine else {}),
+                target, run, iterations=ITERATIONS, precision="float32",
+                seed=SEEDS.get(name, 0), overwrite=True, **options_of(kind_of(name)),
             )  # fmt: skip
             train(settings)
             file = load_rule(run / RULE)
@@ -67,8 +78,8 @@ def main(out: Path, names: list[str]) -> None:
         report, sheet = rule.with_suffix(".html"), rule.with_suffix(".png")
         if not report.exists():
             evaluate(EvalSettings(rule, target, report))
-        if fine and not sheet.exists():
-            plain = name.removesuffix(FINE)
+        if kind_of(name) == "fine" and not sheet.exists():
+            plain = picture_of(name)
             bundled = gallery_path(plain) if plain in gallery() else None
             comparison(target, bundled, rule).save(sheet)
 
@@ -76,8 +87,8 @@ def main(out: Path, names: list[str]) -> None:
 if __name__ == "__main__":
     try:
         if len(sys.argv) < 2:
-            raise InputError("give a folder, and the names of pictures unless you want all of them")
-        every = [*PICTURES, *(name for name in gallery(fine=True) if name.endswith(FINE))]
+            raise InputError("give a folder, and the names of rules unless you want all of them")
+        every = [*PICTURES, *gallery("fine"), *(f"{name}-material" for name in MATERIALS)]
         main(Path(sys.argv[1]), sys.argv[2:] or every)
     except InputError as error:
         print(f"python -m tools.gallery: {error}", file=sys.stderr)

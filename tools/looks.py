@@ -12,7 +12,7 @@ from nca.evaluation.measures import Measurement, PatchDistance, follow
 from nca.evaluation.page import number
 from nca.evaluation.report import training_size
 from nca.evaluation.vote import rules_and_images
-from nca.gallery import RULES
+from nca.gallery import FOLDERS
 from nca.images import read_texture
 from nca.pictures import FOLDER
 from nca.rulefile import load_rule
@@ -64,7 +64,7 @@ if __name__ == "__main__":
     try:
         if len(sys.argv) not in (1, 3):
             raise InputError("give a folder of rules and a folder of pictures, or neither")
-        main(*map(Path, sys.argv[1:])) if len(sys.argv) == 3 else main(RULES, FOLDER)
+        main(*map(Path, sys.argv[1:])) if len(sys.argv) == 3 else main(FOLDERS["plain"], FOLDER)
     except InputError as error:
         print(f"python -m tools.looks: {error}", file=sys.stderr)
         sys.exit(2)

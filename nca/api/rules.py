@@ -10,7 +10,7 @@ from PIL import Image
 
 from nca.backends.simulate import simulate
 from nca.errors import InputError
-from nca.gallery import gallery, gallery_path
+from nca.gallery import KINDS, gallery, gallery_path
 from nca.images import to_image
 from nca.rule import Rule
 from nca.rulefile import load_rule, save_rule
@@ -142,10 +142,10 @@ def rule_path(path: str | Path) -> Path:
     """
     if isinstance(path, Path):
         return path
-    if path in gallery(fine=True):
+    if path in gallery(*KINDS):
         return gallery_path(path)
     if not Path(path).exists():
-        names = ", ".join(gallery(fine=True))
+        names = ", ".join(gallery(*KINDS))
         raise InputError(f"`path` {path}: neither a file nor a bundled rule; those are {names}")
     return Path(path)
 

@@ -1,39 +1,55 @@
 """Rules trained on the bundled images, which come with the package.
 
-Each rule ``rules/NAME.safetensors`` has its figures in ``reports/NAME.json``, as written by ``nca
-eval``. A rule with a decoder is called ``NAME-fine``; it and its figures are in the folder
-``fine``. ``python -m tools.gallery DIR`` trains and measures them all again.
+Each rule ``rules/NAME.safetensors`` has its metrics in ``reports/NAME.json``, as written by ``nca
+eval``. Rules with a decoder are in the folder ``fine`` and are called ``NAME-fine``; rules of
+materials are in the folder ``materials`` and are called ``NAME-material``; their metrics are beside
+them. ``python -m tools.gallery DIR`` trains and measures them all again.
 """
 
 from pathlib import Path
+from typing import Literal, get_args
 
 from nca.errors import InputError
 
-__all__ = ["gallery", "gallery_path"]
+__all__ = ["KINDS", "Kind", "gallery", "gallery_path", "kind_of", "picture_of"]
 
-RULES = Path(__file__).parent / "rules"
-FINE_RULES = Path(__file__).parent / "fine"  # with a decoder
-FINE = "-fine"  # end of their names
+Kind = Literal["plain", "fine", "material"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+FOLDERS: dict[Kind, Path] = {
+    "plain": Path(__file__).parent / "rules",
+    "fine": Path(__file__).parent / "fine",
+    "material": Path(__file__).parent / "materials",
+}
 
 
-def gallery(*, fine: bool = False) -> list[str]:
-    """Names of the rules; the first one is shown first.
+def gallery(*kinds: Kind) -> list[str]:
+    """Names of the rules of some kinds; default: plain. The first one is shown first."""
+    names = [
+        path.stem
+        for kind in kinds or ("plain",)
+        for path in sorted(FOLDERS[kind].glob("*.safetensors"))
+    ]
+    return sorted(names, key=lambda name: name != "scales")
 
-    Args:
-        fine: also list rules with a decoder, after the others.
-    """
-    names = sorted(path.stem for path in RULES.glob("*.safetensors"))
-    finer = sorted(path.stem for path in FINE_RULES.glob("*.safetensors")) if fine else []
-    return [*sorted(names, key=lambda name: name != "scales"), *finer]
+
+def kind_of(name: str) -> Kind:
+    """The kind of a rule, from the end of its name."""
+    end = name.rpartition("-")[2]
+    return "fine" if end == "fine" else "material" if end == "material" else "plain"
+
+
+def picture_of(name: str) -> str:
+    """The name of the bundled image that a rule was trained on."""
+    return name if kind_of(name) == "plain" else name.rpartition("-")[0]
 
 
 def gallery_path(name: str) -> Path:
-    """The file of a rule, with or without a decoder.
+    """The file of a rule.
 
     Raises:
         InputError: there is no such rule; the message lists all rules.
     """
-    names = gallery(fine=True)
+    names = gallery(*KINDS)
     if name not in names:
         raise InputError(f"no rule is called {name!r}; there are {', '.join(names)}")
-    return (FINE_RULES if name.endswith(FINE) else RULES) / f"{name}.safetensors"
+    return FOLDERS[kind_of(name)] / f"{name}.safetensors"

@@ -9,7 +9,7 @@ from PIL import Image
 from nca.cli import main
 from nca.commands.fill import filled, frame_of, with_margin
 from nca.evaluation.measures import seam
-from nca.gallery import RULES
+from nca.gallery import gallery_path
 from nca.images import read_image, read_texture, to_image, to_tensor
 from nca.pictures import picture_path
 from nca.rule import Rule
@@ -17,7 +17,7 @@ from nca.rule_settings import RuleSettings
 from nca.rulefile import load_rule, save_rule
 from tests.helpers.rules import bounded_rule
 
-CORAL = RULES / "coral.safetensors"
+CORAL = gallery_path("coral")
 
 
 @pytest.fixture(scope="module")

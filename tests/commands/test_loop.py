@@ -9,7 +9,7 @@ from torch import Tensor
 
 from nca.backends.simulate import simulate
 from nca.commands.loop import looped
-from nca.gallery import RULES
+from nca.gallery import gallery_path
 from nca.rule import Rule
 from nca.rule_settings import RuleSettings
 from nca.rulefile import load_rule
@@ -28,7 +28,7 @@ def film(rule: Rule, frames: int, every: int = 1, grown: int = 100) -> list[Tens
 
 @pytest.mark.parametrize(("frames", "every"), [(30, 4), (24, 1)])
 def test_the_last_frame_leads_to_the_first(frames: int, every: int) -> None:
-    shown = film(load_rule(RULES / "lava.safetensors").rule, frames, every)
+    shown = film(load_rule(gallery_path("lava")).rule, frames, every)
     assert len(shown) == frames
     changes = [float((b - a).abs().mean()) for a, b in pairwise(shown)]
     assert float((shown[0] - shown[-1]).abs().mean()) <= max(changes)
@@ -42,7 +42,7 @@ def test_short_films_are_complete(frames: int) -> None:
 
 
 def test_the_first_frames_are_those_of_an_ordinary_run() -> None:
-    rule = load_rule(RULES / "scales.safetensors").rule
+    rule = load_rule(gallery_path("scales")).rule
     shown = film(rule, 9, grown=40)
     (start,) = (
         step

@@ -21,7 +21,7 @@ from nca.backends.simulate import simulate
 from nca.cli import main
 from nca.commands.render import averages
 from nca.decoder import DecoderSettings
-from nca.gallery import RULES
+from nca.gallery import gallery_path
 from nca.images import to_tensor, write_animation
 from nca.rule import Rule
 from nca.rule_settings import RuleSettings
@@ -207,7 +207,7 @@ def test_a_wrong_loop_is_refused(
 
 def test_a_loop_has_as_many_frames_as_asked_for(tmp_path: Path) -> None:
     out = tmp_path / "a.webp"
-    rule = str(RULES / "lava.safetensors")  # equal frames would be merged
+    rule = str(gallery_path("lava"))  # equal frames would be merged
     words = ["render", rule, "--size", "16", "--steps", "50", "--loop", "6", "--every", "2"]
     assert main([*words, "--out", str(out)]) == 0
     with Image.open(out) as image:
@@ -234,7 +234,7 @@ def test_a_grown_figure_keeps_its_transparency(tmp_path: Path) -> None:
 
 
 def test_larger_cells_can_be_sharp_and_still_tile(tmp_path: Path) -> None:
-    words = ["render", str(RULES / "lava.safetensors"), "--size", "24x20", "--steps", "30"]
+    words = ["render", str(gallery_path("lava")), "--size", "24x20", "--steps", "30"]
     for name, more in (("a.png", []), ("b.png", ["--scale", "3", "--scaling", "sharp"])):
         assert main([*words, *more, "--out", str(tmp_path / name)]) == 0
     with Image.open(tmp_path / "a.png") as cells, Image.open(tmp_path / "b.png") as large:
@@ -306,7 +306,7 @@ def test_pictures_keep_nothing_for_gradients(
 
 
 def test_sixteen_bits_hold_more_than_eight(tmp_path: Path) -> None:
-    words = ["render", str(RULES / "lava.safetensors"), "--size", "24x20", "--steps", "30"]
+    words = ["render", str(gallery_path("lava")), "--size", "24x20", "--steps", "30"]
     for name, more in (("a.png", ["--bits", "16", "--scale", "2"]), ("b.png", ["--scale", "2"])):
         assert main([*words, *more, "--out", str(tmp_path / name)]) == 0
     deep = png16_levels(tmp_path / "a.png")

@@ -7,8 +7,9 @@ from PIL import Image
 from nca.decoder import DecoderSettings
 from nca.errors import InputError
 from nca.evaluation.settings import EvalSettings
+from nca.gallery import FOLDERS, gallery_path
 from nca.gallery import gallery as bundled
-from nca.gallery import gallery_path
+from nca.pictures import material_path
 from nca.rule_settings import RuleSettings
 from nca.rulefile import load_rule, save_rule
 from nca.texture.settings import TrainSettings, train_settings
@@ -27,8 +28,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def quick_settings(picture: Path, run: Path, preset: str, **values: Any) -> TrainSettings:
     """Settings of a preset that trains quickly, in place of ``full``."""
-    assert preset == "full"
-    return train_settings(picture, run, "tiny", **values)
+    return train_settings(picture, run, "tiny" if preset == "full" else preset, **values)
 
 
 def folder(path: Path) -> Path:
@@ -96,8 +96,21 @@ def test_a_fine_rule_is_trained_and_shown(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_a_fine_rule_is_found_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nca.gallery.FINE_RULES", tmp_path)
+    monkeypatch.setattr("nca.gallery.FOLDERS", FOLDERS | {"fine": tmp_path})
     save_rule(tmp_path / "coral-fine.safetensors", decaying(0.4))
     assert gallery_path("coral-fine") == tmp_path / "coral-fine.safetensors"
     assert "coral-fine" not in bundled()
-    assert bundled(fine=True)[-1] == "coral-fine"
+    assert bundled("plain", "fine")[-1] == "coral-fine"
+
+
+@pytest.mark.usefixtures("small")
+def test_a_rule_of_a_material_is_trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    measured: list[EvalSettings] = []
+    monkeypatch.setattr(gallery, "ITERATIONS", 2)
+    monkeypatch.setattr(gallery, "train_settings", quick_settings)
+    monkeypatch.setattr(gallery, "evaluate", measured.append)
+    gallery.main(tmp_path, ["weave-material"])
+    file = load_rule(tmp_path / "weave-material.safetensors")
+    assert file.rule.settings.maps[:2] == ("color", "normal")
+    assert file.info["training"]["target"] == "weave"
+    assert measured[0].target == material_path("weave")
