@@ -8,7 +8,7 @@ import tyro
 from tyro.constructors import PrimitiveConstructorSpec
 
 from nca.exporters.registry import target_names
-from nca.options import Between, Bounded
+from nca.options import Between, Bounded, RulePath
 
 if TYPE_CHECKING:
     TargetName = str
@@ -79,7 +79,7 @@ class ExportOptions(Bounded):
 class ExportSettings(Bounded):
     """Turn rules into a web page, or into shaders for another program."""
 
-    rules: Annotated[tuple[Path, ...], tyro.conf.Positional] = ()
+    rules: tyro.conf.Positional[tuple[RulePath, ...]] = ()
     """Rule files, or a diffusion model; default: the bundled gallery."""
     out: Path | None = None
     """Output file or folder; not needed for player and link."""

@@ -35,6 +35,7 @@ from typing import (
 import tyro
 
 from nca.errors import InputError
+from nca.gallery import named_rule
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -45,6 +46,18 @@ WITHOUT_TITLE = tyro.conf.arg(name="")
 Calm = Literal["auto", "on", "off"]  # on: all cells fire, in short steps; auto: the rule's setting
 Scaling = Literal["squares", "smooth", "sharp"]  # how to draw cells that are larger than a pixel
 DT = tyro.conf.arg(aliases=("--pace",), metavar="X")  # the flag --dt, and its former name
+
+# A rule file, or on the command line also the name of a bundled rule.
+RulePath = Annotated[
+    Path,
+    tyro.constructors.PrimitiveConstructorSpec(
+        nargs=1,
+        metavar="RULE",
+        instance_from_str=lambda words: named_rule(Path(words[0])),
+        is_instance=lambda value: isinstance(value, Path),
+        str_from_instance=lambda path: [str(path)],
+    ),
+]
 
 T = TypeVar("T")
 

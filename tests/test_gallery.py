@@ -14,6 +14,8 @@ from nca.exporters.settings import ExportSettings
 from nca.exporters.web.target import WebTarget
 from nca.gallery import KINDS, gallery, gallery_path, kind_of, picture_of
 from nca.pictures import MATERIALS, PICTURES
+from nca.rule import Rule
+from nca.rule_settings import RuleSettings
 from nca.rulefile import load_rule, save_rule
 
 
@@ -53,6 +55,19 @@ def test_the_first_one_is_shown_first() -> None:
     assert gallery()[0] == "scales"
     with pytest.raises(InputError, match="no rule is called 'moon'; there are scales"):
         gallery_path("moon")
+
+
+def test_commands_take_names_of_bundled_rules(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["info", "lava"]) == 0
+    assert "gallery/rules/lava.safetensors" in capsys.readouterr().out
+    save_rule("lava", Rule(RuleSettings(4, 5)))  # a file comes first
+    assert main(["info", "lava"]) == 0
+    assert "4 channels, 5 hidden" in capsys.readouterr().out
+    assert main(["export", "coral", "--to", "isf", "--out", "coral.fs"]) == 0
+    assert (tmp_path / "coral.fs").exists()
 
 
 def test_without_rules_the_gallery_is_exported(

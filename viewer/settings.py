@@ -7,7 +7,17 @@ from typing import Annotated, Any, Literal
 import tyro
 
 from nca.errors import InputError
-from nca.options import DT, Between, Bounded, Calm, Scaling, override, parse_size, refuse_several
+from nca.options import (
+    DT,
+    Between,
+    Bounded,
+    Calm,
+    RulePath,
+    Scaling,
+    override,
+    parse_size,
+    refuse_several,
+)
 
 MAX_STEPS = 10**9
 
@@ -134,7 +144,7 @@ class ViewSettings(Bounded):
     files. Several rules share one grid; you paint with one of them at a time.
     """
 
-    rules: Annotated[tuple[Path, ...], tyro.conf.Positional] = ()
+    rules: tyro.conf.Positional[tuple[RulePath, ...]] = ()
     """Rule files; default: the bundled gallery."""
     grid: str = "256x256"
     """Width and height of the grid, in cells."""

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import tyro
 
 from nca.errors import InputError
-from nca.options import DT, Between, Bounded, Calm, Scaling, parse_size, refuse_several
+from nca.options import DT, Between, Bounded, Calm, RulePath, Scaling, parse_size, refuse_several
 
 MAX_FRAMES = 5000
 
@@ -16,8 +16,8 @@ MAX_FRAMES = 5000
 class RenderSettings(Bounded):
     """Grow a rule's texture and save it as an image or an animation; needs no display."""
 
-    rule: Annotated[Path, tyro.conf.Positional]
-    """The rule file."""
+    rule: tyro.conf.Positional[RulePath]
+    """A rule file, or the name of a bundled rule."""
     out: Path
     """Image (.png, ...) or animation (.gif, .webp, ...); -: y4m to standard output; a folder."""
     maps: bool = False
@@ -88,8 +88,8 @@ class RenderSettings(Bounded):
 class PlaySettings(Bounded):
     """Run a rule over a photograph at several scales, or let the rule complete the photograph."""
 
-    rule: Annotated[Path, tyro.conf.Positional]
-    """The rule file."""
+    rule: tyro.conf.Positional[RulePath]
+    """A rule file, or the name of a bundled rule."""
     picture: Annotated[Path, tyro.conf.Positional]
     """The photograph."""
     out: Path
@@ -152,8 +152,8 @@ class ClassicSettings(Bounded):
 class InfoSettings:
     """Show the contents of a rule file, and which backends can run the rule on this machine."""
 
-    rule: Annotated[Path, tyro.conf.Positional]
-    """The rule file."""
+    rule: tyro.conf.Positional[RulePath]
+    """A rule file, or the name of a bundled rule."""
     json: bool = False
     """Print JSON."""
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import tyro
 
 from nca.errors import InputError
-from nca.options import Between, Bounded
+from nca.options import Between, Bounded, RulePath
 
 MIN_SIZE, MAX_SIZE = 64, 1024
 
@@ -19,8 +19,8 @@ class EvalSettings(Bounded):
     The results are an HTML report, and the same figures as JSON.
     """
 
-    rule: Annotated[Path, tyro.conf.Positional]
-    """The rule file."""
+    rule: tyro.conf.Positional[RulePath]
+    """A rule file, or the name of a bundled rule."""
     target: Path
     """Image (its central square), or folder of maps; with --vote, also a folder of images."""
     out: Path = Path("report.html")

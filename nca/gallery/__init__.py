@@ -11,7 +11,7 @@ from typing import Literal, get_args
 
 from nca.errors import InputError
 
-__all__ = ["KINDS", "Kind", "gallery", "gallery_path", "kind_of", "picture_of"]
+__all__ = ["KINDS", "Kind", "gallery", "gallery_path", "kind_of", "named_rule", "picture_of"]
 
 Kind = Literal["plain", "fine", "material"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -41,6 +41,12 @@ def kind_of(name: str) -> Kind:
 def picture_of(name: str) -> str:
     """The name of the bundled image that a rule was trained on."""
     return name if kind_of(name) == "plain" else name.rpartition("-")[0]
+
+
+def named_rule(path: Path) -> Path:
+    """The file of a bundled rule, if a path is its name and not that of a file or folder."""
+    named = str(path) in gallery(*KINDS) and not path.exists()
+    return gallery_path(str(path)) if named else path
 
 
 def gallery_path(name: str) -> Path:

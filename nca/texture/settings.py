@@ -21,6 +21,7 @@ from nca.options import (
     Folder,
     OneOf,
     Picture,
+    RulePath,
     of_preset,
     override,
     picture_setting,
@@ -57,7 +58,7 @@ class MaterialSettings(Bounded):
 class TaskSettings(Bounded):
     """What the rule learns; by default, the texture of the image."""
 
-    from_rule: Annotated[Path | None, tyro.conf.arg(aliases=("--from",), help=FROM_HELP)] = None
+    from_rule: Annotated[RulePath | None, tyro.conf.arg(aliases=("--from",), help=FROM_HELP)] = None
     """Rule file to start from; it overrides most rule options."""
     grow: bool = False
     """Grow the whole image from one cell, instead of a texture."""
