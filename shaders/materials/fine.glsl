@@ -7,8 +7,8 @@
 uniform int nca_rule;      // number of the rule of this pass; below 0: it owns all cells
 uniform bool nca_first;    // this is the first pass; the results of the others are added to it
 
-const nca_Material nca_flat = nca_Material(vec3(0.0), vec3(0.5, 0.5, 1.0), 0.0, 1.0, 1.0, 0.0);
-const nca_Material nca_nothing = nca_Material(vec3(0.0), vec3(0.0), 0.0, 0.0, 0.0, 0.0);
+const nca_Material nca_flat = nca_Material(vec3(0.0), vec3(0.5, 0.5, 1.0), 0.0, 1.0, 1.0, 0.0, 1.0);
+const nca_Material nca_nothing = nca_Material(vec3(0.0), vec3(0.0), 0.0, 0.0, 0.0, 0.0, 0.0);
 
 vec3 nca_details(vec2 nca_place, out vec4 nca_mean);
 void nca_fine(vec2 nca_place, int nca_count, out vec4 nca_means[3], out vec4 nca_added[3]);

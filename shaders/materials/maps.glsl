@@ -16,6 +16,7 @@ uniform sampler2D nca_colors;
 struct nca_Material {
   vec3 nca_base, nca_normal;
   float nca_height, nca_rough, nca_open, nca_metal;
+  float nca_length; // mean length of the normals; their mean is shorter if their directions differ
 };
 
 ivec2 nca_inside(ivec2 nca_c) {
@@ -55,8 +56,10 @@ float nca_map_value(int nca_i, ivec2 nca_c, vec4 nca_m, float nca_missing) {
 // Add a cell, with the weight nca_w. Rules without maps are flat and matte.
 void nca_add(inout nca_Material nca_sum, float nca_w, ivec2 nca_c, vec4 nca_m) {
   int nca_channel = nca_channel_of(1, nca_m);
+  vec3 nca_normal = nca_channel > 0 ? nca_values(nca_channel, nca_c, nca_m) : vec3(0.5, 0.5, 1.0);
   nca_sum.nca_base += nca_w * nca_values(0, nca_c, nca_m);
-  nca_sum.nca_normal += nca_w * (nca_channel > 0 ? nca_values(nca_channel, nca_c, nca_m) : vec3(0.5, 0.5, 1.0));
+  nca_sum.nca_normal += nca_w * nca_normal;
+  nca_sum.nca_length += nca_w * length(2.0 * nca_normal - 1.0);
   nca_sum.nca_height += nca_w * nca_map_value(2, nca_c, nca_m, 0.0);
   nca_sum.nca_rough += nca_w * nca_map_value(3, nca_c, nca_m, 1.0);
   nca_sum.nca_open += nca_w * nca_map_value(4, nca_c, nca_m, 1.0);
@@ -65,7 +68,7 @@ void nca_add(inout nca_Material nca_sum, float nca_w, ivec2 nca_c, vec4 nca_m) {
 
 // The mean over a square that is nca_wide cells wide. A width of 1 interpolates linearly between cell centers.
 nca_Material nca_mean(vec2 nca_place, float nca_wide) {
-  nca_Material nca_sum = nca_Material(vec3(0.0), vec3(0.0), 0.0, 0.0, 0.0, 0.0);
+  nca_Material nca_sum = nca_Material(vec3(0.0), vec3(0.0), 0.0, 0.0, 0.0, 0.0, 0.0);
   vec2 nca_low = nca_place - 0.5 * nca_wide, nca_high = nca_place + 0.5 * nca_wide;
   for (int nca_y = 0; nca_y < NCA_TAPS; nca_y++) {
     for (int nca_x = 0; nca_x < NCA_TAPS; nca_x++) {

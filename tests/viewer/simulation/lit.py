@@ -64,14 +64,17 @@ class Scene:
     relief: float = 0.0
 
     def cells(self, name: str) -> Array:
-        """A map of the cells, [H, W, 3 or 1]."""
+        """A map of the cells, or the mean length of the normals of their rules, [H, W, 3 or 1]."""
         total = 0.0
         for rule, share in zip(self.rules, self.owned, strict=True):
             settings, channels = rule.settings, map_channels(rule.settings.maps)
-            values = np.array(ABSENT[name]) * np.ones((*share.shape, 1))
-            if name in channels:
-                shown = self.state[channels[name]] * settings.rgb_scale + settings.rgb_offset
+            own = "normal" if name == "length" else name
+            values = np.array(ABSENT[own]) * np.ones((*share.shape, 1))
+            if own in channels:
+                shown = self.state[channels[own]] * settings.rgb_scale + settings.rgb_offset
                 values = shown.clamp(0, 1).double().numpy().transpose(1, 2, 0)
+            if name == "length":
+                values = np.linalg.norm(2 * values - 1, axis=-1, keepdims=True)
             total = total + share.double().numpy()[..., None] * values
         return np.asarray(total)
 
@@ -123,6 +126,7 @@ class Scene:
                 place = flat - slide * (1 - self.at("height", place))
             power = power * self._arriving(place, light)
         maps = {name: self.at(name, place, wide) for name in MANY}
+        maps["length"] = self.at("length", place, wide)
         return encoded(toned(shaded(maps, light, eye, power)))
 
     def _arriving(self, place: Array, light: Array) -> Array:
@@ -194,7 +198,11 @@ def shaded(maps: dict[str, Array], light: Array, eye: Array, power: Array) -> Ar
         maps["color"] < 0.04045, maps["color"] / 12.92, ((maps["color"] + 0.055) / 1.055) ** 2.4
     )
     normal, half = _unit(2 * maps["normal"] - 1), _unit(light + eye)
+    length = np.linalg.norm(2 * maps["normal"] - 1, axis=-1, keepdims=True)
+    r = (length / maps["length"]).clip(0, 1)
+    spread = (1 - r**2 - 0.0002).clip(0) / (3 * r - r**3)
     metal, rough = maps["metalness"], maps["roughness"].clip(0.1)
+    rough = (rough**4 + 2 * spread).clip(0, 1) ** 0.25
     alpha = rough**2
     nl, nv = _dot(normal, light).clip(0), _dot(normal, eye).clip(0.01)
     nh, vh = _dot(normal, half).clip(0), _dot(eye, half).clip(0)
