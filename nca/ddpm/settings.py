@@ -106,7 +106,7 @@ class OptimizerSettings(Bounded):
     ema: Annotated[float, Between(0, 0.99999)] = 0.999
     """Decay of the moving average of the weights; 0: no average."""
     device: DeviceName = "auto"
-    """Device; auto: a GPU with CUDA if there is one, otherwise the CPU."""
+    """Device; cuda: NVIDIA GPU, mps: Apple GPU; auto: cuda if possible, else cpu."""
     precision: Literal["float32", "bfloat16", "float16"] = "float32"
     """Number format of the layers; float16 needs a GPU."""
 
@@ -170,7 +170,7 @@ class SampleSettings(Bounded):
     batch_size: Annotated[int, Between(1, 65536)] = 64
     """Number of images drawn at a time."""
     label: str | None = None
-    """Class of the samples, for a model trained with --classes; None: all classes in turn."""
+    """Class of the samples, for a model trained with --classes; default: all classes in turn."""
     guidance: Annotated[float, Between(0, 100)] = 1.0
     """Scale of the guidance toward the class; 1: no extra guidance."""
 
@@ -189,7 +189,7 @@ class SampleSettings(Bounded):
     features: str = "builtin"
     """Features for style and structure; see nca train --help."""
     device: DeviceName = "auto"
-    """Device; auto: a GPU with CUDA if there is one, otherwise the CPU."""
+    """Device; cuda: NVIDIA GPU, mps: Apple GPU; auto: cuda if possible, else cpu."""
     overwrite: bool = False
     """Replace the results of an earlier run."""
 
@@ -222,7 +222,7 @@ class FidSettings(Bounded):
     features: str = "classifier"
     """Features: classifier (trained for this purpose), vgg19, or a .safetensors file of a VGG."""
     data: str | None = None
-    """Where the training images are now; None: where they were during training."""
+    """Where the training images are now; default: where they were during training."""
     batch_size: Annotated[int, Between(1, 65536)] = 64
     """Number of images drawn at a time."""
     seed: int = 0
