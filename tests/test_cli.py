@@ -81,7 +81,7 @@ def test_help_names_values_plainly_and_shows_only_defaults_that_say_something(
     ("name", "usage"),
     [
         ("train", "nca train --out PATH [-h] [OPTIONS]"),
-        ("ddpm train", "nca ddpm train --data STR --out PATH [-h] [OPTIONS]"),
+        ("ddpm train", "nca ddpm train --data PATH|NAME --out PATH [-h] [OPTIONS]"),
         ("import", "nca import [-h] FILE --out PATH [--overwrite]"),
         ("export", "nca export [-h] [OPTIONS]"),
     ],

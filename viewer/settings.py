@@ -9,6 +9,7 @@ import tyro
 from nca.errors import InputError
 from nca.options import (
     DT,
+    NAME,
     SIZE,
     Between,
     Bounded,
@@ -49,7 +50,7 @@ class MotionSettings(Bounded):
 class DisplaySettings(Bounded):
     """What is shown, and how."""
 
-    view: str = "auto"
+    view: Annotated[str, NAME] = "auto"
     """View: auto, colors, lit or a map (of a material), alpha, 'channel 1', channels, change."""
     color_map: Literal["grey", "inferno", "diverging"] = "inferno"
     """Color map for the views that show numbers."""
@@ -67,7 +68,7 @@ class InputSettings(Bounded):
 
     state: Path | None = None
     """Initial state (.npz), or a classic pattern (.rle)."""
-    input: str | None = None
+    input: Annotated[str | None, tyro.conf.arg(metavar="PATH|CAMERA")] = None
     """A video, a folder of images, or a camera (camera:1)."""
     input_strength: Annotated[float, Between(0, 1)] = 0.05
     """How far each frame moves the colors toward the input, 0 to 1."""

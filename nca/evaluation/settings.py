@@ -7,7 +7,7 @@ from typing import Annotated
 import tyro
 
 from nca.errors import InputError
-from nca.options import Between, Bounded
+from nca.options import NAMES, Between, Bounded
 
 MIN_SIZE, MAX_SIZE = 64, 1024
 
@@ -31,7 +31,7 @@ class EvalSettings(Bounded):
     """Another rule for the same image, for comparison."""
     vote: Path | None = None
     """File for a page on which people vote between two rules, images or folders; no report."""
-    features: tuple[str, ...] = ()
+    features: Annotated[tuple[str, ...], NAMES] = ()
     """Additional features for the losses: vgg16, vgg19, squeezenet1_1, or weights files."""
     noise: Annotated[float | None, Between(0, 100)] = None
     """Strength of the initial noise, which selects a texture; default: as in the rule file."""
