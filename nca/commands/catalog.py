@@ -67,6 +67,16 @@ class Option:
         name = f"{self.name.upper()} ..." if self.is_list else self.name.upper()
         return name if self.default is None else f"[{name}]"
 
+    @property
+    def usage(self) -> str:
+        """The option with its values, for a usage line."""
+        return " ".join([*self.flags[-1:], *filter(None, [self.metavar])])
+
+    @property
+    def is_required(self) -> bool:
+        """Whether the option has no default."""
+        return self.default is None
+
 
 CONFIG = Option((FLAG,), "config", "PATH", (), "", HELP, "")
 

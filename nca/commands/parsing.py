@@ -134,12 +134,9 @@ def program(name: str, settings: Any) -> str:
     If all options together have 80 characters or more, tyro prints ``[OPTIONS]`` for them.
     """
     options = options_of(settings)
-    each = [" ".join([*option.flags[-1:], option.metavar]) for option in options]
-    if sum(len(f"[{words}] ") for words in each) < 80:
+    if sum(len(f"[{option.usage}] ") for option in options) < 80:
         return f"nca {name}"
-    required = (
-        words for words, o in zip(each, options, strict=True) if o.default is None and o.flags
-    )
+    required = [option.usage for option in options if option.flags and option.is_required]
     return " ".join([f"nca {name}", *required])
 
 

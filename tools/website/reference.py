@@ -73,9 +73,8 @@ def overview() -> str:
 def section(name: str, command: Command) -> str:
     """Make the section of a page that describes a command."""
     options = command.options()
-    usage = " ".join(
-        [f"nca {name}", *(option.metavar for option in options if not option.flags), "[OPTIONS]"]
-    )
+    shown = (option.usage for option in options if not option.flags or option.is_required)
+    usage = " ".join([f"nca {name}", *shown, "[OPTIONS]"])
     titles = group_texts(command.settings)
     lines = [f"## nca {name} {{ #{anchor(name)} }}" if " " in name else ""]
     lines += [inspect.cleandoc(command.settings.__doc__ or ""), "", "```", usage, "```", ""]
@@ -104,7 +103,7 @@ def described(command: str, option: Option) -> list[str]:
     flags = option.flags or (option.metavar,)
     written = " ".join(filter(None, [", ".join(flags), option.values if option.flags else ""]))
     facts = ""
-    if option.default is None:
+    if option.is_required:
         facts = " *Required.*"
     elif option.default:
         facts = f" *Default:* `{option.default}`"
