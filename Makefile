@@ -47,7 +47,7 @@ fuzz: $(VENV)/dev ## damaged files for every reader: CASES=5000 SEED=1
 	FUZZ_CASES=$(CASES) FUZZ_SEED=$(SEED) $(BIN)/python -m pytest tests/fuzz
 
 # A short suite with the oldest versions that pyproject.toml allows; TORCH=2.13.0 sets another torch.
-# Old versions warn about later deprecations; the deselected tests quote messages of tyro and Pillow.
+# Old versions warn about later deprecations; the deselected test quotes a message of Pillow.
 LOWEST := build/lowest
 SHORT := $(addprefix tests/, test_rulefile.py images/test_images.py test_cli.py export/test_command.py \
          export/test_importers.py export/hosts/test_wgsl.py export/hosts/test_godot.py \
@@ -60,7 +60,7 @@ lowest: ## a short suite with the oldest allowed versions
 	$(LOWEST)/bin/pip install --quiet $$($(PYTHON) tools/lowest.py $(TORCH))
 	$(LOWEST)/bin/pip install --quiet --no-deps --no-build-isolation --editable .
 	OMP_NUM_THREADS=1 $(LOWEST)/bin/python -m pytest -o filterwarnings=default -p no:warnings $(SHORT) \
-	  -k 'not wrong_use and not short_groups and not YCbCr'
+	  -k 'not YCbCr'
 
 # The versions that the tests run with. If a package index lacks one of them, edit constraints.txt.
 PINNED := build/pinned

@@ -26,14 +26,14 @@ LONGEST_RUN = 128  # bytes
 
 def write_fields(fields: Fields) -> str:
     """Encode fields as text, which follows ``p=`` in an address; empty if all are neutral."""
-    texels = _sampled(fields.texels)
+    texels = _sample(fields.texels)
     rows, columns = texels.shape[:2]
     planes = {i: texels[..., i].flatten().tolist() for i in range(len(NEUTRAL))}
     used = {i: plane for i, plane in planes.items() if any(byte != NEUTRAL[i] for byte in plane)}
     if not used:
         return ""
     head = bytes([sum(1 << i for i in used), columns, rows])
-    return pack_text(head + b"".join(map(_compressed, used.values())))
+    return pack_text(head + b"".join(map(_compress, used.values())))
 
 
 def read_fields(text: str, height: int, width: int) -> Fields:
@@ -51,26 +51,26 @@ def read_fields(text: str, height: int, width: int) -> Fields:
     texels, rest = neutral(rows, columns), iter(data[3:])
     for i in range(len(NEUTRAL)):
         if channels >> i & 1:
-            plane = _decompressed(rest, rows * columns)
+            plane = _decompress(rest, rows * columns)
             texels[..., i] = torch.tensor(plane, dtype=torch.uint8).view(rows, columns)
     if next(rest, None) is not None:
         raise ValueError("the text of the fields is too long")
-    return Fields(resized(texels, height, width))
+    return Fields(resize(texels, height, width))
 
 
-def resized(texels: Tensor, height: int, width: int) -> Tensor:
+def resize(texels: Tensor, height: int, width: int) -> Tensor:
     """Interpolate texels, [h, w, 4], to another size; directions are interpolated as vectors."""
     angle = texels[..., :1] * (2 * math.pi / 256)
     values = torch.cat([angle.cos(), angle.sin(), texels[..., 1:]], -1).double()
     for axis, size in enumerate((height, width)):
-        values = _interpolated(values, axis, size)
+        values = _interpolate(values, axis, size)
     texels = torch.empty(height, width, len(NEUTRAL), dtype=torch.uint8)
     texels[..., 0] = direction_byte(torch.atan2(values[..., 1], values[..., 0]))
     texels[..., 1:] = torch.floor(values[..., 2:] + 0.5)
     return texels
 
 
-def _interpolated(values: Tensor, axis: int, size: int) -> Tensor:
+def _interpolate(values: Tensor, axis: int, size: int) -> Tensor:
     count = values.shape[axis]
     place = ((torch.arange(size) + 0.5) * count / size - 0.5).clamp(0, count - 1)
     low = place.floor().long()
@@ -79,7 +79,7 @@ def _interpolated(values: Tensor, axis: int, size: int) -> Tensor:
     return (1 - weight) * values.index_select(axis, low) + weight * values.index_select(axis, high)
 
 
-def _sampled(texels: Tensor) -> Tensor:
+def _sample(texels: Tensor) -> Tensor:
     """Take the texels at the centers of a coarse grid, which has at most 32 columns and rows."""
     scale = min(1.0, SIDE / max(texels.shape[:2]))
     for axis, side in enumerate(texels.shape[:2]):
@@ -89,7 +89,7 @@ def _sampled(texels: Tensor) -> Tensor:
     return texels
 
 
-def _compressed(plane: list[int]) -> bytes:
+def _compress(plane: list[int]) -> bytes:
     """Compress with PackBits: runs of three equal bytes or more, and single bytes between them."""
     out, single = bytearray(), bytearray()
 
@@ -111,7 +111,7 @@ def _compressed(plane: list[int]) -> bytes:
     return bytes(out)
 
 
-def _decompressed(data: Iterator[int], size: int) -> list[int]:
+def _decompress(data: Iterator[int], size: int) -> list[int]:
     plane: list[int] = []
     try:
         while len(plane) < size:

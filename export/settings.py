@@ -46,10 +46,10 @@ Side = Annotated[
 
 @dataclass(frozen=True, kw_only=True)
 class LinkOptions:
-    """Contents of a link besides the rule."""
+    """Only for --to link: what the link contains besides the rule."""
 
     direction_map: Annotated[Path | None, tyro.conf.arg(metavar="PATH")] = None
-    """Picture whose gray values are angles; white is a full turn."""
+    """Picture whose gray values turn the texture: black not at all, white by a full turn."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,11 +59,11 @@ class ExportOptions(Bounded):
     weights: Literal["auto", "inline", "texture"] = "auto"
     """Store weights in shader text or a texture; auto: by size."""
     digits: Literal[9, 7, 5] = 9
-    """Number of digits per weight in the shader text; 9 are exact."""
+    """Number of digits per weight in the shader text; 9 digits keep every weight exactly."""
     steps_per_frame: Annotated[int | None, Between(1, 64)] = None
-    """Number of steps per frame; None: depends on the target."""
+    """Number of steps per frame; the default depends on the target."""
     grid: Annotated[Side, Between(8, 4096)] = None
-    """Number of cells along a side; None: depends on the target."""
+    """Number of cells along a side; the default depends on the target."""
     state: StateFormat = "rgba32f"
     """Number format in which the state is stored."""
     seed: Seed = 0

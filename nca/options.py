@@ -45,7 +45,18 @@ WITHOUT_TITLE = tyro.conf.arg(name="")
 
 Calm = Literal["auto", "on", "off"]  # on: all cells fire, in short steps; auto: the rule's setting
 Scaling = Literal["squares", "smooth", "sharp"]  # how to draw cells that are larger than a pixel
+
+# What stands for a value in help texts.
 DT = tyro.conf.arg(aliases=("--pace",), metavar="X")  # the flag --dt, and its former name
+SIZE = tyro.conf.arg(metavar="WIDTHxHEIGHT")
+NAME = tyro.conf.arg(metavar="NAME")
+LAYER = tyro.conf.arg(metavar="LAYER")
+LAYERS = tyro.conf.arg(metavar="[LAYER ...]")
+NAMES = tyro.conf.arg(metavar="[NAME ...]")
+NAME_OR_FILE = tyro.conf.arg(metavar="NAME|FILE")
+PATH_OR_NAME = tyro.conf.arg(metavar="PATH|NAME")
+COLOR = tyro.conf.arg(metavar="#RRGGBB")
+COLORS = tyro.conf.arg(metavar="[#RRGGBB ...]")
 
 # A rule file, or on the command line also the name of a bundled rule.
 RulePath = Annotated[

@@ -1,6 +1,7 @@
 // Draws the picture of rules with a decoder into a texture of any size. If several rules share the
 // cells, each draws one pass, which adds details of its decoder in proportion to its share of a cell.
-// NCA_SHARED: they do. It is a macro because software renderers compute all branches.
+// The macro NCA_SHARED means that several rules share the cells. It is not a uniform, because software
+// renderers compute all branches.
 
 uniform vec2 nca_picture;      // size of the texture
 uniform vec4 nca_shown;        // the part of the state that it shows: corner and size, in cells

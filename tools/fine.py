@@ -42,14 +42,14 @@ class Texture:
     picture: Tensor
     milliseconds: float
 
-    def figures(self, distance: PatchDistance, target: Tensor, *, wraps: bool) -> tuple[float, ...]:
+    def metrics(self, distance: PatchDistance, target: Tensor, *, wraps: bool) -> tuple[float, ...]:
         """Patch distance, speckle relative to the target [3, H, W], and time."""
         patch = float(distance(self.picture[None], wraps=wraps))
         return patch, relative_speckle(self.picture, target, wraps=wraps), self.milliseconds
 
 
 @torch.no_grad()
-def grown(rule: Rule, cells: int) -> Texture:
+def grow(rule: Rule, cells: int) -> Texture:
     """Grow a texture on a square grid, and draw it with 512x512 pixels.
 
     Raises:
@@ -78,7 +78,7 @@ def fine_texture(path: Path) -> Texture:
     rule = load_rule(path).rule
     if rule.decoder is None:
         raise InputError(f"{path}: has no decoder")
-    return grown(rule, cells_of(SIZE, rule.settings))
+    return grow(rule, cells_of(SIZE, rule.settings))
 
 
 def enlarged_texture(path: Path) -> Texture:
@@ -88,7 +88,7 @@ def enlarged_texture(path: Path) -> Texture:
         InputError: the rule cannot be read, or its size in training does not fit.
     """
     file = load_rule(path)
-    return grown(file.rule, training_size(file))
+    return grow(file.rule, training_size(file))
 
 
 def comparison(target: Path, plain: Path | None, fine: Path) -> Image.Image:
@@ -104,13 +104,13 @@ def row(name: str, picture: Path, fine: Path, plain: Path, large: Path) -> str:
     """A row of the table."""
     target = read_texture(picture, SIZE, enlarge=False)
     distance = PatchDistance(target[None])
-    textures = fine_texture(fine), enlarged_texture(plain), grown(load_rule(large).rule, SIZE)
+    textures = fine_texture(fine), enlarged_texture(plain), grow(load_rule(large).rule, SIZE)
     wraps = [load_rule(path).rule.settings.wraps for path in (fine, plain, large)]
     each = [
-        texture.figures(distance, target, wraps=wrap)
+        texture.metrics(distance, target, wraps=wrap)
         for texture, wrap in zip(textures, wraps, strict=True)
     ]
-    cells = [f"{value:.2f}" for figure in zip(*each, strict=True) for value in figure]
+    cells = [f"{value:.2f}" for metric in zip(*each, strict=True) for value in metric]
     return f"| {' | '.join([name, *cells])} |"
 
 

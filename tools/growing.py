@@ -27,7 +27,7 @@ RADIUS = 13  # of the scratch, in cells
 MILLISECONDS = 80  # per frame
 
 
-def erased(state: Tensor, progress: float) -> Tensor:
+def erase(state: Tensor, progress: float) -> Tensor:
     """Erase a disc that moves across the grid along a wave, for ``progress`` from 0 to 1."""
     x = WIDTH * (0.12 + 0.76 * progress)
     y = HEIGHT * (0.5 + 0.28 * torch.tensor(6.3 * progress).sin())
@@ -41,7 +41,7 @@ def states(rule: Rule) -> Iterator[Tensor]:
         yield state
     for frame in range(STROKE):
         for part in range(4):  # several discs per frame, so that the line has no gaps
-            state = erased(state, (frame + part / 4) / STROKE)
+            state = erase(state, (frame + part / 4) / STROKE)
         yield state
         (state,) = simulate(rule, state, (1,), seed=1 + frame)
     yield from simulate(rule, state, HEAL, seed=100)

@@ -1,7 +1,8 @@
-"""``python -m tools.looks [RULES PICTURES]``: compare rules with their images, as a table.
+"""``python -m tools.looks [RULES PICTURES]``: measure how rules look, compared with their images.
 
-RULES and PICTURES are folders; files with the same name belong together. The default is the
-gallery. ``-`` means that a value cannot be compared; see ``docs/how-to/measure-a-rule.md``.
+RULES and PICTURES are folders; files with the same name belong together. The default is the rules
+of the gallery and their images. The columns of the table are the metrics of
+``docs/how-to/measure-a-rule.md``; ``-`` means that a metric cannot be measured.
 """
 
 import sys
@@ -25,10 +26,10 @@ COLUMNS = {
     "order": ".2f",
     "misplaced": ".1f",
     "orientation": ".1f",
-}  # figure -> number format
+}  # metric -> number format
 
 
-def measured(rule_path: Path, picture: Path) -> list[Measurement]:
+def measure(rule_path: Path, picture: Path) -> list[Measurement]:
     """Measure a rule after 1,000 and 10,000 steps."""
     file = load_rule(rule_path)
     size = training_size(file)
@@ -37,10 +38,10 @@ def measured(rule_path: Path, picture: Path) -> list[Measurement]:
 
 
 def row(name: str, run: list[Measurement]) -> str:
-    """Format a row of the table; a run that blew up has fewer figures."""
+    """Format a row of the table; a run that blew up has fewer measurements."""
     cells = [
-        " / ".join(number(getattr(moment, column), text) for moment in run) or "blew up"
-        for column, text in COLUMNS.items()
+        " / ".join(number(getattr(moment, metric), number_format) for moment in run) or "blew up"
+        for metric, number_format in COLUMNS.items()
     ]
     return f"| {' | '.join([name, *cells])} |"
 
@@ -57,7 +58,7 @@ def main(rules: Path, pictures: Path) -> None:
     )
     print("|---" * (1 + len(COLUMNS)) + "|")
     for name in sorted(mine.keys() & targets.keys()):
-        print(row(name, measured(mine[name], targets[name])), flush=True)
+        print(row(name, measure(mine[name], targets[name])), flush=True)
 
 
 if __name__ == "__main__":

@@ -73,7 +73,7 @@ class CpuTime(Callback):
         self.seconds += time.process_time() - self._began
 
 
-def learned(picture: Path, values: dict[str, Any], iterations: int) -> tuple[Rule, float]:
+def train_rule(picture: Path, values: dict[str, Any], iterations: int) -> tuple[Rule, float]:
     """Train a rule; also return the CPU seconds of its iterations."""
     clock = CpuTime()
     fixed = {"iterations": iterations, "precision": "float32", "quiet": True}
@@ -81,8 +81,8 @@ def learned(picture: Path, values: dict[str, Any], iterations: int) -> tuple[Rul
     return train(settings, callbacks=[clock]).rule, clock.seconds
 
 
-def figures(rule: Rule, target: Tensor, judge: str) -> tuple[Tensor, dict[str, float | None]]:
-    """Return the texture after 2,000 steps, [3, S, S], and its figures by column."""
+def measure(rule: Rule, target: Tensor, judge: str) -> tuple[Tensor, dict[str, float | None]]:
+    """Return the texture after 2,000 steps, [3, S, S], and its measurements by column."""
     with torch.no_grad():
         start = rule.initial_state(1, SIZE, SIZE, seed=SEED)
         (state,) = simulate(rule, start, (STEPS,), seed=SEED)
@@ -112,12 +112,12 @@ def main(out: Path, pictures: list[Path], seconds: float, vgg19: str) -> None:
         for name, values in losses(vgg19).items():
             path = out / f"{picture.stem}, {name}.safetensors"
             if not path.exists():
-                _, needed = learned(picture, values, PROBE)
+                _, needed = train_rule(picture, values, PROBE)
                 iterations = round(seconds / needed * PROBE)
-                rule, _ = learned(picture, values, iterations)
+                rule, _ = train_rule(picture, values, iterations)
                 save_rule(path, rule, {"iterations": iterations})
             file = load_rule(path)
-            textures[name], found = figures(file.rule, target, vgg19)
+            textures[name], found = measure(file.rule, target, vgg19)
             found["iterations"] = file.info["iterations"]
             cells = [number(found[column], ".3g") for column in COLUMNS]
             print(f"| {picture.stem} | {name} | {' | '.join(cells)} |", flush=True)

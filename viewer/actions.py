@@ -7,7 +7,7 @@ from nca.images import read_image
 from nca.images.picture_files import is_picture
 from nca.viewer.controls import AVERAGE_STEPS, COLOR_MAPS, LIMITS, RADIUS_STEP, SCALINGS, TOOLS
 from nca.viewer.field_actions import FieldActions, field_of
-from nca.viewer.file_actions import FileActions, attempted
+from nca.viewer.file_actions import FileActions, report_errors
 from nca.viewer.player import Player
 from nca.viewer.simulation.display import NO_RING
 from nca.viewer.simulation.fields import no_fields
@@ -116,7 +116,7 @@ class Actions(FileActions):
         self.player.display.begin_average()
         self.player.say(f"{self.player.names[self.brush.rule]} everywhere")
 
-    @attempted
+    @report_errors
     def open_directions(self, path: Path) -> None:
         """Let the texture follow a picture, see :meth:`FieldActions.follow`."""
         done = self.fields.follow(read_image(path, max_side=2048))

@@ -35,7 +35,7 @@ class Brush:
     picture: Image.Image | None = None
 
 
-def attempted(action: Callable[P, None]) -> Callable[P, None]:
+def report_errors(action: Callable[P, None]) -> Callable[P, None]:
     """Make an action report its errors as messages, so that the window stays open."""
 
     @wraps(action)
@@ -56,7 +56,7 @@ class FileActions:
     def __init__(self, player: Player) -> None:
         self.player, self.brush = player, Brush()
 
-    @attempted
+    @report_errors
     def save_picture(self, scale: int = 1) -> None:
         """Save an image of the whole grid, at ``scale`` times its natural size."""
         player = self.player
@@ -71,7 +71,7 @@ class FileActions:
         """Save an image of the whole grid, at four times its natural size."""
         self.save_picture(4)
 
-    @attempted
+    @report_errors
     def save_window(self) -> None:
         """Save an image of the window."""
         player = self.player
@@ -84,7 +84,7 @@ class FileActions:
         write_image(path, picture)
         self.player.say(f"Saved {path.name}, {picture.width} x {picture.height} pixels")
 
-    @attempted
+    @report_errors
     def record(self) -> None:
         """Start or stop a recording."""
         if self.player.recordings.running:
@@ -97,14 +97,14 @@ class FileActions:
         self.player.recordings.start(path, self.player.size)
         self.player.say(f"Recording {path.name}")
 
-    @attempted
+    @report_errors
     def save_state(self) -> None:
         """Save the state."""
         path = self._free_path(".npz")
         save_state(path, self.player.snapshot())
         self.player.say(f"Saved {path.name}")
 
-    @attempted
+    @report_errors
     def open_state(self) -> None:
         """Open the last saved state."""
         files = self.player.settings.window.folder.glob("*.npz")
@@ -118,7 +118,7 @@ class FileActions:
         for path in paths:
             self._open(path)
 
-    @attempted
+    @report_errors
     def _open(self, path: Path) -> None:
         try:
             self.open_file(path)

@@ -9,6 +9,8 @@ import tyro
 from nca.errors import InputError
 from nca.options import (
     DT,
+    NAME,
+    SIZE,
     Between,
     Bounded,
     Calm,
@@ -24,7 +26,7 @@ MAX_STEPS = 10**9
 
 def _off(text: str) -> Any:
     """Help of a flag ``--no-...`` for a setting that is on by default."""
-    return tyro.conf.arg(help=text, help_behavior_hint="")
+    return tyro.conf.arg(help=text)
 
 
 @dataclass(frozen=True)
@@ -36,11 +38,11 @@ class MotionSettings(Bounded):
     coarseness: Annotated[float, Between(0.1, 10)] = 1.0
     """Size of the pattern; 1: as in training, 2: twice as large."""
     dt: Annotated[float, Between(0.01, 2), DT] = 1.0
-    """Step length, 1 as in training; smaller is slower and smoother."""
+    """Step length; 1: as in training; shorter is slower and smoother."""
     update_rate: Annotated[float | None, Between(0.001, 1)] = None
-    """Probability that a cell updates; None: the rule's setting."""
+    """Probability that a cell updates in a step; default: the rule's setting."""
     calm: Calm = "auto"
-    """Update all cells, in shorter steps; auto: the rule's setting."""
+    """Reduce grain by shorter steps; auto: the rule's setting."""
     weights: Literal["auto", "inline", "texture"] = "auto"
     """Store weights in shader text or a texture; auto: by size."""
 
@@ -49,8 +51,8 @@ class MotionSettings(Bounded):
 class DisplaySettings(Bounded):
     """What is shown, and how."""
 
-    view: str = "auto"
-    """What to show: colors, lit or a map (of a material), alpha, 'channel 1', channels, change."""
+    view: Annotated[str, NAME] = "auto"
+    """View: auto, colors, lit or a map (of a material), alpha, 'channel 1', channels, change."""
     color_map: Literal["grey", "inferno", "diverging"] = "inferno"
     """Color map for the views that show numbers."""
     scaling: Scaling = "smooth"
@@ -67,12 +69,12 @@ class InputSettings(Bounded):
 
     state: Path | None = None
     """Initial state (.npz), or a classic pattern (.rle)."""
-    input: str | None = None
+    input: Annotated[str | None, tyro.conf.arg(metavar="PATH|CAMERA")] = None
     """A video, a folder of images, or a camera (camera:1)."""
     input_strength: Annotated[float, Between(0, 1)] = 0.05
     """How far each frame moves the colors toward the input, 0 to 1."""
     direction_map: Path | None = None
-    """Picture whose gray values are angles; white is a full turn."""
+    """Picture whose gray values turn the texture: black not at all, white by a full turn."""
     follow: Path | None = None
     """Photograph whose edges the texture follows."""
 
@@ -81,7 +83,7 @@ class InputSettings(Bounded):
 class WindowSettings(Bounded):
     """The window and its files."""
 
-    size: str = "1120x768"
+    size: Annotated[str, SIZE] = "1120x768"
     """Width and height of the window, in screen coordinates."""
     fullscreen: bool = False
     """Start in full screen."""
@@ -111,7 +113,7 @@ class HeadlessSettings(Bounded):
     headless: bool = False
     """Run without a window."""
     steps: Annotated[int | None, Between(0, MAX_STEPS)] = None
-    """Number of steps; None: until the input ends."""
+    """Number of steps; default: until the input ends."""
     every: Annotated[int, Between(1, MAX_STEPS)] = 1
     """Number of steps per frame of the recording and of the input."""
     overwrite: bool = False
@@ -131,7 +133,7 @@ class ResultSettings(Bounded):
     state_out: Path | None = None
     """File for the last state (.npz)."""
     scale: Annotated[int | None, Between(1, 64)] = None
-    """Pixels per cell in the results; None: 1, or the decoder's scale."""
+    """Pixels per side of a cell in the results; default: the decoder's scale, or 1."""
     fps: Annotated[float, Between(0.1, 240)] = 30.0
     """Frames per second of the recording; .gif: at most 50."""
 
@@ -146,7 +148,7 @@ class ViewSettings(Bounded):
 
     rules: tyro.conf.Positional[tuple[RulePath, ...]] = ()
     """Rule files; default: the bundled gallery."""
-    grid: str = "256x256"
+    grid: Annotated[str, SIZE] = "256x256"
     """Width and height of the grid, in cells."""
     steps_per_frame: Annotated[float, Between(0.125, 1024)] = 1.0
     """Number of steps per frame; 0.125: one step every eight frames."""

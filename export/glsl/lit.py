@@ -1,4 +1,8 @@
-"""The shaders that draw materials: lit, or one of their maps; see ``lit.glsl``."""
+"""The shaders that draw materials: as a lit surface, or one of their maps; see ``lit.glsl``.
+
+If a rule has a decoder, a first shader draws all maps at the resolution of the pixels, into the
+*fine* texture (``fine.glsl``), and ``lit.glsl`` reads them there instead of from the cells.
+"""
 
 from nca.exporters.glsl.fragments import Capabilities, fetch_text, head_text, with_macro
 from nca.exporters.glsl.pieces import group_count
@@ -6,7 +10,8 @@ from nca.exporters.glsl.text import template
 from nca.maps import MAPS, MapName, map_channels, map_width
 
 LIT = "lit"
-# The index of a view is NCA_MAP. The color map is not here: the view "colors" shows it.
+# The value of the macro NCA_MAP is an index into this tuple. The color map is not here: the view
+# "colors" shows it.
 MAP_VIEWS: tuple[str, ...] = (LIT, *list(MAPS)[1:])
 
 
@@ -16,15 +21,16 @@ def map_layout(maps: tuple[MapName, ...]) -> int:
     return sum(channels[n].start << 4 * i for i, n in enumerate(list(MAPS)[1:]) if n in channels)
 
 
+# The fine texture has all maps, in the order of nca.maps.
 FINE_CHANNELS = map_width(tuple(MAPS))
 FINE_LAYOUT = map_layout(tuple(MAPS))
 
 
 def lit_fragment(capabilities: Capabilities, channels: int) -> str:
-    """Return the shader that draws materials; add the macros that ``lit.glsl`` describes.
+    """Return the shader that draws materials; the caller adds the macros of ``lit.glsl``.
 
     Args:
-        capabilities: features of a device; it must blend rules.
+        capabilities: features of a device, including the blending of several rules.
         channels: number of channels of the state.
     """
     return (
@@ -36,9 +42,10 @@ def lit_fragment(capabilities: Capabilities, channels: int) -> str:
 
 
 def fine_text(capabilities: Capabilities, channels: int) -> str:
-    """Shader that draws all maps, without its macros and the decoder: see ``fine.glsl``.
+    """Return the shader that draws all maps; the caller adds the macros and the decoder.
 
-    Its outputs are a state with ``FINE_CHANNELS`` channels in the layout ``FINE_LAYOUT``.
+    See ``fine.glsl``. The outputs are a state with ``FINE_CHANNELS`` channels in the layout
+    ``FINE_LAYOUT``.
 
     Args:
         capabilities, channels: see :func:`lit_fragment`.
@@ -58,7 +65,7 @@ def fine_text(capabilities: Capabilities, channels: int) -> str:
 def fine_fragment(
     capabilities: Capabilities, channels: int, details: str, maps: tuple[MapName, ...]
 ) -> str:
-    """The complete shader of a rule.
+    """Return the shader of :func:`fine_text` for one rule, with its macros and its decoder.
 
     Args:
         capabilities, channels: see :func:`lit_fragment`.

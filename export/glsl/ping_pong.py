@@ -1,9 +1,9 @@
 """A rule for programs that draw one image again and again: each pass reads the previous image.
 
-The groups of the state are tiles of the image (:mod:`nca.exporters.glsl.tiles`). The texel above
-the mark that follows the tiles counts the passes. A pass is a step, or half a step if cells die. In
-that case, the second half also needs group 0 from before the step, so the first half copies it into
-an additional tile.
+The groups of the state are tiles of the image (:mod:`nca.exporters.glsl.tiles`). The second texel
+above the mark, which follows the tiles, counts the passes. A pass is a step, or half a step if
+cells die. In that case, the second half also needs group 0 from before the step, so the first half
+copies it into an additional tile.
 """
 
 from nca.exporters.glsl.text import template

@@ -1,4 +1,4 @@
-"""Make names and credits of rules safe for shader text and file names."""
+"""Text of shaders: templates, comments, and names of rules made safe for text and file names."""
 
 import re
 import unicodedata

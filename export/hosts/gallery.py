@@ -22,7 +22,7 @@ from nca.exporters.parity.compare import Difference
 from nca.exporters.parity.page import measure_page
 from nca.exporters.settings import ExportOptions
 from nca.exporters.target import Files, Rules, Target, check_rules
-from nca.exporters.web.page import PageSettings, page_data, rendered
+from nca.exporters.web.page import PageSettings, page_data, render_page
 from nca.gl.context import open_headless
 from nca.images import png_bytes, to_image
 from nca.rule import Rule
@@ -73,7 +73,7 @@ def _rule_files(stem: str, name: str, file: RuleFile, seed: int) -> Files:
         "texture.js": component_js({stem: file}, PageSettings(seed=seed, weights="texture")),
         "rule.safetensors": rule_bytes(file.rule, file.info),
         "thumbnail.png": thumbnail(file.rule, seed),
-        "glsl.zip": zipped(glsl.build(name, file, options)),
+        "glsl.zip": zip_archive(glsl.build(name, file, options)),
         "shadertoy.json": shadertoy.build(name, file, options)["shadertoy.json"],
     }
 
@@ -108,7 +108,7 @@ def _drawn(context: Context, rule: Rule, seed: int) -> Image.Image:
     return picture
 
 
-def zipped(files: Files) -> bytes:
+def zip_archive(files: Files) -> bytes:
     """A zip archive; the same files always give the same bytes."""
     data = io.BytesIO()
     with zipfile.ZipFile(data, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -122,7 +122,7 @@ def _index(stems: Mapping[str, str], rules: Rules) -> bytes:
     lines = [_credit(file) for file in rules.values()]
     shared = lines[0] if len(lines) > 1 and len(set(lines)) == 1 else ""
     # On file://, "self" has no meaning, so the scheme is listed too.
-    return rendered(
+    return render_page(
         template("gallery/gallery.html"),
         script,
         style,

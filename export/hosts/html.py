@@ -16,10 +16,10 @@ from nca.exporters.web.page import (
     CONTROLS,
     PAGE_SCRIPTS,
     PageSettings,
-    joined,
+    join_scripts,
     page_data,
     page_source,
-    rendered,
+    render_page,
     script_json,
 )
 from nca.exporters.web.target import WebTarget
@@ -39,9 +39,9 @@ def page_html(rules: Rules, settings: PageSettings | None = None) -> bytes:
 
 def rendered_page(data: dict[str, Any], title: str, *, invites: bool = False) -> bytes:
     """Make the page from its data; ``invites``: ask visitors for rules of their own."""
-    return rendered(
+    return render_page(
         re.sub(r"\n\s+", "\n", page_source("page.html")),
-        joined(PAGE_SCRIPTS),
+        join_scripts(PAGE_SCRIPTS),
         cssmin(page_source("page.css")),
         "img-src data: blob:; media-src blob:",
         title=" ".join(title.split()),

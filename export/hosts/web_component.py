@@ -6,7 +6,13 @@ requests and adds no style to the page around it.
 """
 
 from nca.exporters.target import Rules
-from nca.exporters.web.page import PLAYER_SCRIPTS, PageSettings, joined, page_data, script_json
+from nca.exporters.web.page import (
+    PLAYER_SCRIPTS,
+    PageSettings,
+    join_scripts,
+    page_data,
+    script_json,
+)
 from nca.exporters.web.target import WebTarget
 
 
@@ -21,7 +27,7 @@ def component_js(rules: Rules, settings: PageSettings | None = None) -> bytes:
         InputError: see :func:`nca.exporters.web.page.page_data`.
     """
     data = script_json(page_data(rules, settings or PageSettings()))
-    return joined((*PLAYER_SCRIPTS, "stage", "component"), f"const DATA = {data};\n").encode()
+    return join_scripts((*PLAYER_SCRIPTS, "stage", "component"), f"const DATA = {data};\n").encode()
 
 
 TARGET = WebTarget(

@@ -100,7 +100,7 @@ def grown_state(rule: Rule, height: int, width: int, seed: int) -> torch.Tensor:
     state = rule.initial_state(1, height, width, seed=seed)
     generator = torch.Generator().manual_seed(seed)
     # If cells can die, the noise is strong enough that some live; a dead grid would stay zero.
-    width_of_noise = 0.2 + 4 * max(0.0, rule.settings.alive_threshold or 0.0)
-    state = state + width_of_noise * (torch.rand(state.shape, generator=generator) - 0.5)
+    noise_range = 0.2 + 4 * max(0.0, rule.settings.alive_threshold or 0.0)
+    state = state + noise_range * (torch.rand(state.shape, generator=generator) - 0.5)
     grown: torch.Tensor = rule(state, 32, seed=(seed + 1) % 2**32)
     return grown

@@ -11,7 +11,7 @@ from torch import Tensor
 from nca.exporters.glsl.pieces import group_count, state_code
 from nca.exporters.manifest import WEIGHT_FILE
 from nca.exporters.parity.compare import NotMeasuredError
-from nca.exporters.parity.emulation import DTYPES, loaded, stored
+from nca.exporters.parity.emulation import DTYPES, decode_texels, encode_texels
 from nca.exporters.settings import ExportOptions
 from nca.exporters.target import Files
 from nca.gl.buffers import from_texels, to_texels
@@ -55,7 +55,7 @@ class ComputeMachine:
             context.texture_array(size, 4, dtype=self._dtype) for _ in range(3)
         )
         texels = to_texels(state, self._groups, self._code)
-        self._state.write(stored(texels, self._dtype).tobytes())
+        self._state.write(encode_texels(texels, self._dtype).tobytes())
         if WEIGHT_FILE in files:
             context.buffer(files[WEIGHT_FILE]).bind_to_storage_buffer(WEIGHTS)
 
@@ -76,7 +76,7 @@ class ComputeMachine:
         high, wide = size
         textures = [self._context.texture((wide, high), 4, dtype="f4") for _ in names]
         self._run("nca_draw.glsl", [self._state, *textures], (wide, high))
-        pixels = (loaded(texture.read(), "f4", (high, wide, 4)) for texture in textures)
+        pixels = (decode_texels(texture.read(), "f4", (high, wide, 4)) for texture in textures)
         return {
             name: torch.from_numpy(values.copy()).permute(2, 0, 1)
             for name, values in zip(names, pixels, strict=True)
@@ -85,7 +85,7 @@ class ComputeMachine:
     def read(self) -> Tensor:
         """The state, [C, H, W]."""
         channels, height, width = self._shape
-        texels = loaded(self._state.read(), self._dtype, (self._groups, height, width, 4))
+        texels = decode_texels(self._state.read(), self._dtype, (self._groups, height, width, 4))
         return torch.from_numpy(from_texels(texels, self._code)[:channels])
 
     def _run(

@@ -87,14 +87,14 @@ class TileMachine:
             tile[:] = texels
         mark = (state.shape[2], state.shape[1], groups, 1) if code == (1, 0) else (1, 0, 0, 1)
         picture[0, self.tiles.columns * state.shape[2]] = mark
-        texture.write(stored(picture, self.dtype).tobytes())
+        texture.write(encode_texels(picture, self.dtype).tobytes())
 
     def read(
         self, name: str, shape: Sequence[int], code: tuple[float, float] = (1.0, 0.0)
     ) -> Tensor:
         """Read a state, [C, H, W], from the tiles of a texture."""
         texture = self.front[name]
-        picture = loaded(texture.read(), self.dtype, (texture.height, texture.width, 4))
+        picture = decode_texels(texture.read(), self.dtype, (texture.height, texture.width, 4))
         state = from_texels(self._tiles(picture, shape), code)
         return torch.from_numpy(state[: shape[0]])
 
@@ -203,24 +203,24 @@ class LayerMachine:
         """Write a state, [C, H, W], into a set of textures."""
         texels = to_texels(state, self.groups, code)
         for texture, texel in zip(self.sets[name].textures, texels, strict=True):
-            texture.write(stored(texel, self.dtype).tobytes())
+            texture.write(encode_texels(texel, self.dtype).tobytes())
 
     def read(self, name: str, shape: Sequence[int], code: tuple[float, float]) -> Tensor:
         """Read a state, [C, H, W], from a set of textures."""
         data = b"".join(texture.read() for texture in self.sets[name].textures)
-        state = from_texels(loaded(data, self.dtype, (self.groups, *shape[1:], 4)), code)
+        state = from_texels(decode_texels(data, self.dtype, (self.groups, *shape[1:], 4)), code)
         return torch.from_numpy(state[: shape[0]])
 
 
-def stored(texel: npt.NDArray[Any], dtype: str) -> npt.NDArray[Any]:
+def encode_texels(texel: npt.NDArray[Any], dtype: str) -> npt.NDArray[Any]:
     """Convert numbers to the format of a texture: unchanged, half floats, or one of 256 levels."""
     if dtype == "f1":
         return (texel.clip(0, 1) * 255).round().astype(np.uint8)
     return texel.astype(np.float32 if dtype == "f4" else np.float16)
 
 
-def loaded(data: bytes, dtype: str, shape: tuple[int, ...]) -> npt.NDArray[Any]:
-    """Convert stored numbers back to those that a shader reads; the inverse of :func:`stored`."""
+def decode_texels(data: bytes, dtype: str, shape: tuple[int, ...]) -> npt.NDArray[Any]:
+    """Convert stored numbers to those that a shader reads; inverse of :func:`encode_texels`."""
     kind = np.dtype({"f4": "f4", "f2": "f2", "f1": "u1"}[dtype])
     texel = np.frombuffer(data, kind).reshape(shape).astype(np.float32)
     return texel / 255 if dtype == "f1" else texel

@@ -268,7 +268,7 @@ def _kept_thumbnail(text: object) -> Image.Image | None:
     return picture.convert("RGB").resize((THUMBNAIL_SIZE, THUMBNAIL_SIZE))
 
 
-def joined(names: tuple[str, ...], constants: str = "") -> str:
+def join_scripts(names: tuple[str, ...], constants: str = "") -> str:
     """Join scripts of the page into one script with its own scope."""
     constants = f"const CONTROLS = {script_json(_of_page(CONTROLS))};\n{constants}"
     parts = "".join(jsmin(page_source(f"{name}.js")) for name in names)
@@ -294,7 +294,7 @@ def page_source(name: str) -> str:
     return template(f"page/{name}")
 
 
-def rendered(
+def render_page(
     text: str, script: str, style: str, allowed: str, *, scripts: str = "", **values: Any
 ) -> bytes:
     """Render a page whose own script and style are allowed by their hashes.

@@ -4,7 +4,7 @@ from nca.exporters.glsl.decoder import details_source
 from nca.exporters.glsl.decoder_weights import layer_sizes
 from nca.exporters.glsl.pieces import group_count, number
 from nca.exporters.glsl.weights import Store, step_texels
-from nca.exporters.wgsl.translation import filled, function_body
+from nca.exporters.wgsl.translation import fill_template, function_body
 from nca.rule import ALPHA, MIN_LIFE, Rule
 
 
@@ -35,4 +35,4 @@ def details_text(rule: Rule, store: Store) -> str:
     if threshold is not None:
         least = number(max(threshold, MIN_LIFE))
         values["LIFE"] = f"clamp((*mean)[{ALPHA}] / {least}, 0.0, 1.0)"
-    return filled("wgsl/decoder.wgsl", values)
+    return fill_template("wgsl/decoder.wgsl", values)

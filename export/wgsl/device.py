@@ -12,7 +12,7 @@ from torch import Tensor
 
 from nca.exporters.manifest import WEIGHT_FILE
 from nca.exporters.parity.compare import NotMeasuredError
-from nca.exporters.parity.emulation import DTYPES, loaded, stored
+from nca.exporters.parity.emulation import DTYPES, decode_texels, encode_texels
 from nca.exporters.target import Files
 from nca.exporters.wgsl.module import FIELDS_MODULE, MODULE
 from nca.gl.buffers import from_texels, to_texels
@@ -113,7 +113,7 @@ class Runner:
         _, height, width = self.shape
         self.device.queue.write_texture(
             {"texture": self.textures[0]},
-            stored(to_texels(state, self.groups, self.code), self.dtype),
+            encode_texels(to_texels(state, self.groups, self.code), self.dtype),
             self._layout,
             (width, height, self.groups),
         )
@@ -134,7 +134,7 @@ class Runner:
         data = self.device.queue.read_texture(
             {"texture": state}, self._layout, (width, height, self.groups)
         )
-        texel = loaded(bytes(data), self.dtype, (self.groups, height, width, 4))
+        texel = decode_texels(bytes(data), self.dtype, (self.groups, height, width, 4))
         return torch.from_numpy(from_texels(texel, self.code)[:channels])
 
     def _dispatch(self, entry: str, words: bytes, textures: dict[int, Any]) -> None:

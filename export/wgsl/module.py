@@ -11,7 +11,7 @@ from nca.exporters.glsl.weights import Store
 from nca.exporters.settings import ExportOptions
 from nca.exporters.wgsl.decoder import details_text
 from nca.exporters.wgsl.textures import texture_body, texture_outputs
-from nca.exporters.wgsl.translation import filled, function_body
+from nca.exporters.wgsl.translation import fill_template, function_body
 from nca.rng import fire_threshold
 from nca.rule import Rule
 from nca.rule_settings import Padding
@@ -63,7 +63,7 @@ def module(rule: Rule, options: ExportOptions, store: Store, *, fields: bool = F
     if settings.alive_threshold is not None:
         names.append("life")
         constants |= {"ALIVE": number(settings.alive_threshold), "LIVE": _life_body(rule)}
-    text = "".join(filled(f"wgsl/{name}.wgsl", constants) for name in names)
+    text = "".join(fill_template(f"wgsl/{name}.wgsl", constants) for name in names)
     if rule.decoder is not None:
         text += details_text(rule, store)
     return text + (template("fields/fields.wgsl") if fields else "")

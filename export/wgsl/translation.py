@@ -31,7 +31,7 @@ def function_body(source: str, name: str) -> str:
     return body.rstrip("\n")
 
 
-def filled(name: str, values: Mapping[str, str]) -> str:
+def fill_template(name: str, values: Mapping[str, str]) -> str:
     """A hand-written file of :mod:`nca.shaders`, in which ``@@KEY@@`` becomes the value of KEY."""
     text = template(name)
     for key, value in values.items():

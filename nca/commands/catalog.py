@@ -1,4 +1,4 @@
-"""The options of a command as data, for shell completion and for the site's reference pages."""
+"""The options of a command as data, for help, shell completion and the site's reference pages."""
 
 import ast
 import inspect
@@ -21,7 +21,6 @@ from typing import (
 )
 
 import tyro
-from tyro.constructors import PrimitiveConstructorSpec
 
 from nca.commands.config import FLAG, HELP
 
@@ -60,17 +59,37 @@ class Option:
         """Whether the option accepts any number of values."""
         return self.values.startswith("[")
 
+    @property
+    def metavar(self) -> str:
+        """What stands for the values in help texts; for a positional argument, its own name."""
+        if self.flags:
+            return self.values
+        name = f"{self.name.upper()} ..." if self.is_list else self.name.upper()
+        return name if self.default is None else f"[{name}]"
 
-CONFIG = Option((FLAG,), "config", "PATH", (), "", HELP.partition(": ")[2].capitalize(), "")
+    @property
+    def usage(self) -> str:
+        """The option with its values, for a usage line."""
+        return " ".join([*self.flags[-1:], *filter(None, [self.metavar])])
+
+    @property
+    def is_required(self) -> bool:
+        """Whether the option has no default."""
+        return self.default is None
+
+
+CONFIG = Option((FLAG,), "config", "PATH", (), "", HELP, "")
 
 
 def options_of(settings: Any) -> list[Option]:
     """Options of a command; ``settings`` is the settings class, or an object with the defaults."""
-    kind = settings if isinstance(settings, type) else type(settings)
-    if settings is kind:
-        required = {field.name for field in fields(kind) if is_required(field)}
-        settings = kind(**dict.fromkeys(required, tyro.MISSING))
-    return list(_options(settings, ""))
+    return list(_options(defaults_of(settings) if isinstance(settings, type) else settings, ""))
+
+
+def defaults_of(kind: type[Any]) -> Any:
+    """The default settings of a class; required values are ``tyro.MISSING``."""
+    required = {field.name for field in fields(kind) if is_required(field)}
+    return kind(**dict.fromkeys(required, tyro.MISSING))
 
 
 def is_required(field: Any) -> bool:
@@ -83,13 +102,15 @@ def _options(settings: Any, group: str) -> Iterator[Option]:
     hints, texts = get_type_hints(kind, include_extras=True), docstrings(cast(Hashable, kind))
     for field in fields(kind):
         value, hint = getattr(settings, field.name), hints[field.name]
-        marks = get_args(hint)[1:] if get_origin(hint) is Annotated else ()
-        if tyro.conf.Fixed in marks:
-            continue
         if is_dataclass(value):
             yield from _options(value, group_title(field.name, hint) or group)
-        else:
-            yield _option(field.name, hint, value, texts.get(field.name, ""), group)
+        elif not is_fixed(hint):
+            yield option_of(field.name, hint, value, texts.get(field.name, ""), group)
+
+
+def is_fixed(hint: Any) -> bool:
+    """Whether a field has no option, only a value that presets can set."""
+    return get_origin(hint) is Annotated and tyro.conf.Fixed in get_args(hint)
 
 
 def group_title(name: str, hint: Any) -> str:
@@ -99,7 +120,8 @@ def group_title(name: str, hint: Any) -> str:
     return next((title for title in titles if title is not None), name)
 
 
-def _option(name: str, hint: Any, value: Any, text: str, group: str) -> Option:
+def option_of(name: str, hint: Any, value: Any, text: str, group: str) -> Option:
+    """The option that sets a field; ``value`` is the default, ``text`` the field's docstring."""
     hint, *marks = get_args(hint) if get_origin(hint) is Annotated else (hint,)
     flag = name.replace("_", "-")
     aliases: list[str] = []
@@ -107,8 +129,7 @@ def _option(name: str, hint: Any, value: Any, text: str, group: str) -> Option:
     for mark in marks:
         text = getattr(mark, "help", None) or text
         aliases += getattr(mark, "aliases", None) or ()
-        if isinstance(mark, PrimitiveConstructorSpec):
-            values = mark.metavar
+        values = getattr(mark, "metavar", None) or values
     if hint is bool:
         return Option((f"--no-{flag}" if value else f"--{flag}",), name, "", (), "", text, group)
     flags = () if tyro.conf.Positional in marks else (f"--{flag}", *aliases)

@@ -14,7 +14,7 @@ from nca.options import flatten
 from nca.system.files import read_regular
 
 FLAG = "--config"
-HELP = f"{FLAG} FILE: take options from a .toml file, or from the settings.json of an earlier run."
+HELP = "Take options from a .toml file, or from the settings.json of an earlier run."
 MAX_BYTES = 10**6
 
 

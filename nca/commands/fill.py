@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from nca.commands.guided import guided
+from nca.commands.guided import run_guided
 from nca.rule import Rule
 
 # Width of the frame that is filled to make a photograph tile, as a fraction of the shorter side.
@@ -14,7 +14,7 @@ LOOSE = 0.6  # fraction of the steps, from the first one, in which these other c
 
 
 @torch.no_grad()
-def filled(
+def fill(
     rule: Rule, photo: Tensor, free: Tensor, steps: int, *, cell: int = 1, seed: int = 0
 ) -> Tensor:
     """Fill a part of a photograph.
@@ -53,7 +53,7 @@ def filled(
     def pull(step: int) -> Tensor:
         return loose if step < LOOSE * steps else fixed
 
-    state = guided(rule, state, colors, pull, steps, seed=seed)
+    state = run_guided(rule, state, colors, pull, steps, seed=seed)
     texture = rule.to_rgb(state).clamp(0, 1)
     if size != (height, width):
         texture = F.interpolate(texture, (height, width), mode="bicubic").clamp(0, 1)

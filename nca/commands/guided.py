@@ -12,7 +12,7 @@ from nca.rule import ALPHA, Rule
 
 
 @torch.no_grad()
-def guided(
+def run_guided(
     rule: Rule,
     state: Tensor,
     colors: Tensor,
@@ -25,8 +25,9 @@ def guided(
     """Run a rule; after every step, move the colors of its cells toward target colors.
 
     Args:
-        rule: the rule; every cell is alive at the start.
-        state: state at step 0, [1, C, H, W]; changed in place.
+        rule: the rule.
+        state: state at step 0, [1, C, H, W]. If the rule has an alive threshold, the alpha of all
+            cells is set to 1 in place, so that every cell is alive at the start.
         colors: target values of the first three channels, [1, 3, H, W].
         pull: ``pull(step)`` is how far each cell moves toward its target after a step, 0 to 1.
         steps: number of steps.

@@ -15,7 +15,7 @@ CANDIDATES = 16  # number of possible starts that are compared
 BLUR = 4  # states are compared by the mean colors of squares with sides of this many cells
 
 
-def looped(
+def run_loop(
     rule: Rule, run: Run, frames: int, *, every: int = 1, grown: int = 500
 ) -> Iterator[Tensor]:
     """Yield the states of a film whose last frame leads back to its first.

@@ -5,12 +5,20 @@ import inspect
 import io
 import itertools
 import re
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import fields, is_dataclass
+from typing import Annotated, Any, cast, get_type_hints
 
 import tyro
+from tyro.constructors import (
+    ConstructorRegistry,
+    StructConstructorSpec,
+    StructFieldSpec,
+    StructTypeInfo,
+)
 
-from nca.commands.config import HELP
+from nca.commands.catalog import defaults_of, docstrings, is_fixed, option_of, options_of
+from nca.commands.config import FLAG, HELP
 from nca.errors import InputError
 from nca.options import override
 from nca.texture.settings import PRESETS, TASKS, TrainSettings
@@ -58,6 +66,38 @@ def with_preset(words: Sequence[str], preset: str) -> list[str]:
     return [*kept, "--preset", preset]
 
 
+REGISTRY = ConstructorRegistry()
+
+
+@REGISTRY.struct_rule
+def settings_rule(info: StructTypeInfo) -> StructConstructorSpec | None:
+    """Read settings with tyro, but describe their options in the same words as the catalog.
+
+    Without this rule, tyro prints ``{None}|INT`` for an optional number, and ``(default: None)`` or
+    ``(default: False)`` for an option that is off.
+    """
+    if not is_dataclass(info.default):
+        return None
+    kind: Any = type(info.default)
+    hints = get_type_hints(kind, include_extras=True)
+    texts = docstrings(cast(Hashable, kind))
+    specs = []
+    for field in fields(kind):
+        hint, value = hints[field.name], getattr(info.default, field.name)
+        if not (is_dataclass(value) or is_fixed(hint)):
+            hint = Annotated[hint, help_of(field.name, hint, value, texts.get(field.name, ""))]
+        specs.append(StructFieldSpec(field.name, hint, value))
+    return StructConstructorSpec(kind, tuple(specs))
+
+
+def help_of(name: str, hint: Any, value: Any, text: str) -> Any:
+    """The entry of an option in the help text, as a mark for tyro; see :func:`option_of`."""
+    option = option_of(name, hint, value, text, "")
+    default = f"(default: {option.default})" if option.default else ""
+    metavar = option.metavar or None
+    return tyro.conf.arg(help=option.help, metavar=metavar, help_behavior_hint=default)
+
+
 def parse(name: str, settings: type[Any], words: Sequence[str], default: Any = None) -> Any:
     """Parse the arguments after a command's name into its settings.
 
@@ -66,19 +106,21 @@ def parse(name: str, settings: type[Any], words: Sequence[str], default: Any = N
         SystemExit: help was requested and printed.
     """
     complaint = io.StringIO()
+    start = defaults_of(settings) if default is None else default
     try:
         with contextlib.redirect_stderr(complaint):
             return tyro.cli(
                 settings,
-                prog=f"nca {name}",
+                prog=program(name, start) if {"-h", "--help"} & set(words) else f"nca {name}",
                 args=words,
+                default=start,
                 description=description(settings, default),
                 config=(
                     tyro.conf.FlagCreatePairsOff,
                     tyro.conf.OmitArgPrefixes,
                     tyro.conf.SuppressFixed,
                 ),
-                **({} if default is None else {"default": default}),
+                registry=REGISTRY,
             )
     except SystemExit as stop:
         if not stop.code:
@@ -86,10 +128,22 @@ def parse(name: str, settings: type[Any], words: Sequence[str], default: Any = N
         raise InputError(f"{first_sentence(complaint.getvalue())}; see nca {name} --help") from None
 
 
+def program(name: str, settings: Any) -> str:
+    """The command in the usage line, followed by its required flags if tyro leaves them out.
+
+    If all options together have 80 characters or more, tyro prints ``[OPTIONS]`` for them.
+    """
+    options = options_of(settings)
+    if sum(len(f"[{option.usage}] ") for option in options) < 80:
+        return f"nca {name}"
+    required = [option.usage for option in options if option.flags and option.is_required]
+    return " ".join([f"nca {name}", *required])
+
+
 def description(settings: type[Any], default: Any) -> str:
     """Help text of a command; commands with presets also mention ``--config``."""
     text = inspect.cleandoc(settings.__doc__ or "")
-    return text if default is None else f"{text}\n\n{HELP}"
+    return text if default is None else f"{text}\n\nOption {FLAG} FILE: {HELP}"
 
 
 def first_sentence(box: str) -> str:

@@ -15,8 +15,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from nca.commands.fill import filled, frame_of, with_margin
-from nca.commands.guided import guided
+from nca.commands.fill import fill, frame_of, with_margin
+from nca.commands.guided import run_guided
 from nca.commands.settings import PlaySettings
 from nca.errors import InputError
 from nca.fields.directions import fields_of_pictures
@@ -89,7 +89,7 @@ def _completed(rule: Rule, photo: Tensor, settings: PlaySettings) -> Tensor:
             raise InputError(f"`tile`: the rule has {rule.settings.padding} padding, not circular")
         free = frame_of(photo)
     steps = COMPLETE_STEPS if settings.steps is None else settings.steps
-    return filled(rule, photo, free, steps, cell=min(settings.scales), seed=settings.seed)
+    return fill(rule, photo, free, steps, cell=min(settings.scales), seed=settings.seed)
 
 
 def _light_parts(path: Path, photo: Tensor) -> Tensor:
@@ -155,7 +155,9 @@ def _run(
     colors = (photo - settings.rgb_offset) / settings.rgb_scale
     state = bordered.initial_state(1, height, width, seed=seed)
     state[:, :3] = colors
-    state = guided(bordered, state, colors, lambda step: strength, steps, seed=seed, fields=fields)
+    state = run_guided(
+        bordered, state, colors, lambda step: strength, steps, seed=seed, fields=fields
+    )
     return rule.to_rgb(state).clamp(0, 1)
 
 

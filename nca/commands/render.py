@@ -10,7 +10,7 @@ from PIL import Image
 from torch import Tensor
 
 from nca.backends.simulate import simulate
-from nca.commands.loop import looped
+from nca.commands.loop import run_loop
 from nca.commands.settings import MAX_FRAMES, RenderSettings
 from nca.errors import InputError
 from nca.fields.directions import fields_of_pictures
@@ -135,7 +135,7 @@ def _colors(rule: Rule, settings: RenderSettings) -> Iterator[Tensor]:
     if settings.maps:
         shown = partial(_all_maps, rule, scale)
     if settings.loop is not None:
-        states = looped(rule, run, settings.loop, every=settings.every or 1, grown=settings.steps)
+        states = run_loop(rule, run, settings.loop, every=settings.every or 1, grown=settings.steps)
         yield from (shown(state)[0] for state in states)
         return
     stops = range(settings.steps, settings.steps + 1)

@@ -7,7 +7,18 @@ from typing import Annotated, Literal
 import tyro
 
 from nca.errors import InputError
-from nca.options import DT, Between, Bounded, Calm, RulePath, Scaling, parse_size, refuse_several
+from nca.options import (
+    DT,
+    NAME,
+    SIZE,
+    Between,
+    Bounded,
+    Calm,
+    RulePath,
+    Scaling,
+    parse_size,
+    refuse_several,
+)
 
 MAX_FRAMES = 5000
 
@@ -19,15 +30,15 @@ class RenderSettings(Bounded):
     rule: tyro.conf.Positional[RulePath]
     """A rule file, or the name of a bundled rule."""
     out: Path
-    """Image (.png, ...) or animation (.gif, .webp, ...); -: y4m to standard output; a folder."""
+    """Image (.png, ...), animation (.gif, ...), folder (--maps), or - (y4m to standard output)."""
     maps: bool = False
     """Write all maps of a material as .png files into the folder --out."""
-    size: str = "256x256"
+    size: Annotated[str, SIZE] = "256x256"
     """Width and height of the grid, in cells."""
     steps: Annotated[int, Between(0, 10**7)] = 500
-    """Number of steps; in a step, every cell gets a chance to update."""
+    """Number of steps; in a step, each cell updates with the rule's probability."""
     every: Annotated[int | None, Between(1)] = None
-    """Make an animation with one frame every INT steps."""
+    """Make an animation with one frame after every INT steps."""
     loop: Annotated[int | None, Between(2, MAX_FRAMES)] = None
     """After --steps, make an animation of INT frames that repeats without a jump."""
     scale: Annotated[int | None, Between(1, 64)] = None
@@ -41,11 +52,11 @@ class RenderSettings(Bounded):
     coarseness: Annotated[float, Between(0.1, 10)] = 1.0
     """Size of the pattern: 1 is the size in training, 2 is twice as large."""
     dt: Annotated[float, Between(0.01, 2), DT] = 1.0
-    """Step length; 1: as in training. Divided by the square of --coarseness if that is above 1."""
+    """Step length; 1: as in training. A --coarseness above 1 divides it by its square."""
     calm: Calm = "auto"
-    """After step 300, update all cells in shorter steps; auto: as set in the rule file."""
+    """From step 300 on, reduce grain by shorter steps; auto: as in the rule file."""
     direction_map: Path | None = None
-    """Picture whose gray values are angles; white is a full turn."""
+    """Picture whose gray values turn the texture: black not at all, white by a full turn."""
     follow: Path | None = None
     """Photograph whose edges the texture follows."""
     average_steps: Annotated[int, Between(1, 16)] = 1
@@ -105,11 +116,11 @@ class PlaySettings(Bounded):
     scales: Annotated[tuple[int, ...], Between(1, 64)] = (4, 2, 1)
     """Side of a cell in pixels, for each run; completing a photograph uses only the smallest."""
     steps: Annotated[int | None, Between(0, 10**6)] = None
-    """Number of steps in each run; default: 60, or 400 to complete a photograph."""
+    """Number of steps in each run; default: 60, or 400 to complete the photograph."""
     strength: Annotated[float, Between(0, 1)] = 0.05
     """How far each step moves colors toward the photograph: 0 not at all, 1 all the way."""
     direction_map: Path | None = None
-    """Picture whose gray values are angles; white is a full turn."""
+    """Picture whose gray values turn the texture: black not at all, white by a full turn."""
     follow: Path | None = None
     """Photograph whose edges the texture follows, for example the same photograph."""
     seed: int = 0
@@ -167,7 +178,7 @@ class DoctorSettings:
 class DemoSettings(Bounded):
     """Train a rule on a bundled image, and make a web page that runs the rule."""
 
-    picture: str = "scales"
+    picture: Annotated[str, NAME] = "scales"
     """Name of the bundled image."""
     out: Path = Path("demo")
     """Output folder."""
@@ -176,4 +187,4 @@ class DemoSettings(Bounded):
     overwrite: bool = False
     """Replace earlier results in the output folder."""
     quiet: bool = False
-    """Print plain lines instead of a progress bar."""
+    """Print one line per tenth of the run, instead of a progress bar."""

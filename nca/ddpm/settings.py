@@ -7,7 +7,16 @@ from typing import Annotated, Any, Literal
 import tyro
 
 from nca.errors import InputError
-from nca.options import WITHOUT_TITLE, Between, Bounded, Picture, of_preset, override
+from nca.options import (
+    NAME_OR_FILE,
+    PATH_OR_NAME,
+    WITHOUT_TITLE,
+    Between,
+    Bounded,
+    Picture,
+    of_preset,
+    override,
+)
 from nca.training.settings import DeviceName, Limits, RunSettings
 
 Preset = Literal["small", "flow", "lesson20", "lesson"]
@@ -106,7 +115,7 @@ class OptimizerSettings(Bounded):
     ema: Annotated[float, Between(0, 0.99999)] = 0.999
     """Decay of the moving average of the weights; 0: no average."""
     device: DeviceName = "auto"
-    """Device; auto: a GPU with CUDA if there is one, otherwise the CPU."""
+    """Device; cuda: NVIDIA GPU, mps: Apple GPU; auto: cuda if possible, else cpu."""
     precision: Literal["float32", "bfloat16", "float16"] = "float32"
     """Number format of the layers; float16 needs a GPU."""
 
@@ -119,7 +128,7 @@ class TrainSettings(Bounded):
     denoising, and the loss curves.
     """
 
-    data: str
+    data: Annotated[str, PATH_OR_NAME]
     """A folder of images, or builtin, fashion or mnist; the last two are downloaded once."""
     out: Path
     """Output folder."""
@@ -169,8 +178,8 @@ class SampleSettings(Bounded):
     """Random seed of the first image; each further image uses the next seed."""
     batch_size: Annotated[int, Between(1, 65536)] = 64
     """Number of images drawn at a time."""
-    label: str | None = None
-    """Class of the samples, for a model trained with --classes; None: all classes in turn."""
+    label: Annotated[str | None, tyro.conf.arg(metavar="CLASS")] = None
+    """Class of the samples, for a model trained with --classes; default: all classes in turn."""
     guidance: Annotated[float, Between(0, 100)] = 1.0
     """Scale of the guidance toward the class; 1: no extra guidance."""
 
@@ -186,10 +195,10 @@ class SampleSettings(Bounded):
     """Strength of the guidance toward the structure of --like; 0: none."""
     strength: Annotated[float, Between(0.01, 1)] = 1.0
     """How much of --like may change: 1 starts from pure noise, 0.3 keeps most of the image."""
-    features: str = "builtin"
+    features: Annotated[str, NAME_OR_FILE] = "builtin"
     """Features for style and structure; see nca train --help."""
     device: DeviceName = "auto"
-    """Device; auto: a GPU with CUDA if there is one, otherwise the CPU."""
+    """Device; cuda: NVIDIA GPU, mps: Apple GPU; auto: cuda if possible, else cpu."""
     overwrite: bool = False
     """Replace the results of an earlier run."""
 
@@ -219,10 +228,10 @@ class FidSettings(Bounded):
     """Sampler; see nca ddpm sample."""
     steps: Annotated[int, Between(1, 10_000)] = 20
     """Number of noise levels; see nca ddpm sample."""
-    features: str = "classifier"
+    features: Annotated[str, NAME_OR_FILE] = "classifier"
     """Features: classifier (trained for this purpose), vgg19, or a .safetensors file of a VGG."""
-    data: str | None = None
-    """Where the training images are now; None: where they were during training."""
+    data: Annotated[str | None, PATH_OR_NAME] = None
+    """Where the training images are now; default: where they were during training."""
     batch_size: Annotated[int, Between(1, 65536)] = 64
     """Number of images drawn at a time."""
     seed: int = 0

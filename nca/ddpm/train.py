@@ -212,9 +212,9 @@ class DDPMTraining(Job[Trained]):
         movie = Movie()
         with self.ema.averaged(self.model.network):
             samples = self._draw(range(SAMPLES), STEPS, movie)
-        with learner.write_failures.deferred(folder / "samples.png"):
+        with learner.write_failures.warn_on_failure(folder / "samples.png"):
             write_image(folder / "samples.png", sheet(samples))
-        with learner.write_failures.deferred(folder / "denoising.webp"):
+        with learner.write_failures.warn_on_failure(folder / "denoising.webp"):
             write_movie(folder / "denoising.webp", movie.frames(samples), fps=8)
         learner.write_failures.check()
         return Trained(folder, learner.iteration, learner.seconds, CAPTIONS)

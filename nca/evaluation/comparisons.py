@@ -1,4 +1,4 @@
-"""Further ways to compare rules: losses by layer, and export sizes."""
+"""Compare rules by the losses of several features, and by the sizes of their exports."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -10,7 +10,7 @@ from nca.errors import InputError
 from nca.exporters.registry import find_target, target_names
 from nca.exporters.settings import ExportOptions
 from nca.losses.build import build_loss
-from nca.losses.features.pretrained import fetched
+from nca.losses.features.pretrained import fetched_networks
 from nca.losses.settings import LossSettings
 from nca.losses.term import Term
 from nca.rulefile import RuleFile
@@ -26,8 +26,8 @@ def build_losses(
 ) -> dict[str, Term]:
     """Build losses for all available features; each key names the features and the statistic.
 
-    Networks whose files are damaged are left out with a message on standard error, unless they are
-    in ``more``.
+    A network whose file is damaged is left out, with a message on standard error; if it is in
+    ``more``, this is an error.
 
     Args:
         target: target image, [1, 3, H, W] in [0, 1].
@@ -38,8 +38,8 @@ def build_losses(
         InputError: features in ``more`` are not available.
     """
     result = {}
-    for features in dict.fromkeys((*more, "builtin", "random", "patches", *fetched())):
-        # Raw patches need a comparison of distributions; their Gram matrix holds only covariances.
+    for features in dict.fromkeys((*more, "builtin", "random", "patches", *fetched_networks())):
+        # Raw patches need a comparison of distributions; their Gram matrix has only second moments.
         statistic = "transport" if features == "patches" else "gram"
         generator = torch.Generator().manual_seed(LOSS_SEED)
         settings = LossSettings(features=features, statistic=statistic)

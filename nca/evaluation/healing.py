@@ -16,7 +16,7 @@ from nca.rule import Rule
 
 DISC = 0.25  # diameter of the erased disc, as a fraction of the width
 # The bound exceeds the mean by this fraction or by this many stds, whichever is more.
-TOLERANCE, DEVIATIONS = 0.1, 2
+TOLERANCE, STDS = 0.1, 2
 MEASURABLE = 1.3  # minimum distance right after erasure, as a multiple of the bound
 MIN_BOUND = 200 / 255  # distance if colors differ by 1/255 in both directions
 LOOK_EVERY = 10  # steps between two measurements
@@ -173,7 +173,7 @@ def heal(rule: Rule, size: int, seed: int) -> Healing:
 def bound_of(usual: Sequence[float]) -> float:
     """Maximum distance of a place that counts as healed; see :class:`Healing`."""
     mean = statistics.mean(usual)
-    return max(mean + max(TOLERANCE * mean, DEVIATIONS * statistics.pstdev(usual)), MIN_BOUND)
+    return max(mean + max(TOLERANCE * mean, STDS * statistics.pstdev(usual)), MIN_BOUND)
 
 
 def healing_figures(healing: Sequence[Healing]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Annotated
 import tyro
 
 from nca.errors import InputError
-from nca.options import Between, Bounded, RulePath
+from nca.options import NAMES, Between, Bounded, RulePath
 
 MIN_SIZE, MAX_SIZE = 64, 1024
 
@@ -31,14 +31,14 @@ class EvalSettings(Bounded):
     """Another rule for the same image, for comparison."""
     vote: Path | None = None
     """File for a page on which people vote between two rules, images or folders; no report."""
-    features: tuple[str, ...] = ()
+    features: Annotated[tuple[str, ...], NAMES] = ()
     """Additional features for the losses: vgg16, vgg19, squeezenet1_1, or weights files."""
     noise: Annotated[float | None, Between(0, 100)] = None
-    """Strength of the initial noise, which selects one of several textures; None: the file's."""
+    """Strength of the initial noise, which selects a texture; default: as in the rule file."""
     peer_noise: Annotated[float | None, Between(0, 100)] = None
-    """Strength of the initial noise for the peer; None: as in its file."""
+    """Strength of the initial noise for the peer; default: as in its file."""
     size: Annotated[int | None, Between(MIN_SIZE, MAX_SIZE)] = None
-    """Width and height of target and textures, in pixels; None: as in training, or 128."""
+    """Width and height of target and textures, in pixels; default: as in training, or 128."""
     steps: Annotated[int, Between(1000, 10**7)] = 100_000
     """Number of steps in the longest run."""
     seed: int = 1000
@@ -46,7 +46,7 @@ class EvalSettings(Bounded):
     overwrite: bool = False
     """Replace an earlier report."""
     other: Annotated[Path | None, tyro.conf.Positional] = None
-    """The peer, as an alternative to --peer."""
+    """Another rule for the same image, in place of --peer."""
 
     def __post_init__(self) -> None:
         """Check values."""

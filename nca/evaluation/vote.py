@@ -18,7 +18,7 @@ from nca.evaluation.evaluation import Evaluation
 from nca.evaluation.measures import GROWN
 from nca.evaluation.report import USUAL_SIZE, cells_of, check_free, evaluate, names, training_size
 from nca.evaluation.settings import EvalSettings
-from nca.exporters.web.page import rendered, script_json
+from nca.exporters.web.page import render_page, script_json
 from nca.images import data_url, read_square, read_texture, to_image
 from nca.images.picture_files import is_picture
 from nca.rulefile import load_rule
@@ -130,7 +130,7 @@ def vote_page(pairs: Sequence[Pair], seed: int) -> str:
     }
     script, style = _source("vote.js"), _source("vote.css")
     text, data_json = _source("vote.html"), Markup(script_json(data))
-    return rendered(text, script, style, "img-src data:", data=data_json).decode()
+    return render_page(text, script, style, "img-src data:", data=data_json).decode()
 
 
 def _pair_data(pair: Pair, chance: random.Random) -> dict[str, Any]:

@@ -31,9 +31,9 @@ def step_with_fields(
     """
     height, width = state.shape[2:]
     seeds = torch.arange(seed, seed + len(state))
-    most = max(fire_threshold(rule.settings.update_rate) - 1, 0)
+    unscaled = max(fire_threshold(rule.settings.update_rate) - 1, 0)
     bits = cell_hash(height, width, step_base(torch.tensor(step), seeds))
-    mask = bits <= fields.chance(most)  # [B, H, W]
+    mask = bits <= fields.largest_firing_hash(unscaled)  # [B, H, W]
     change = fields.pace * rule.change(_steered(rule, rule.perceive(state), fields))
     larger = (coarseness * fields.size).square().clamp(min=1)
     change = change * (max(1.0, coarseness**2) / larger)

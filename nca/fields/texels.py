@@ -1,4 +1,4 @@
-"""The texture of fields: what its bytes mean, here and in every shader.
+"""The GPU texture that stores the fields: what its bytes mean, here and in every shader.
 
 One texel per cell of the grid, RGBA8, row 0 on top:
 
@@ -6,14 +6,15 @@ One texel per cell of the grid, RGBA8, row 0 on top:
 channel  field      meaning of a byte b
 =======  =========  ==========================================================================
 R        direction  the texture is turned by 2 pi b / 256, clockwise
-G        size       with n = b - 128, the pattern is 1 + 3 n / 127 times as large; if n is below
-                    0, it is 1 + 3 |n| / 127 times as small: 1 is a quarter, 255 four times
-B        pace       a step is b / 128 times as long; 0: the cell stands still
-A        share      the probability that the cell fires is b / 128 times as large, at most 1
+G        size       with n = b - 128, the size of the pattern is multiplied by 1 + 3 n / 127 or,
+                    if n is below 0, divided by 1 + 3 |n| / 127; 1: by 1/4, 255: by 4
+B        pace       the length of a step is multiplied by b / 128; 0: the cell stands still
+A        share      the probability that the cell fires is multiplied by b / 128, up to 1
 =======  =========  ==========================================================================
 
-Fields come on top of the settings of the whole grid. :data:`NEUTRAL` changes no bit of a state. As
-for the whole grid, steps are shortened where the pattern is larger than in training.
+Directions are added to the rotation of the whole grid; the other fields multiply its settings.
+:data:`NEUTRAL` changes no bit of a state. Where the pattern is larger than in training, steps are
+shortened, as they are for the whole grid.
 ``shaders/fields/`` and ``shaders/page/stepping/fields.js`` follow this module.
 """
 
@@ -43,25 +44,29 @@ class Fields:
 
     @property
     def angle(self) -> Tensor:
-        """By how much each cell turns the texture, in radians, [H, W] float32."""
+        """Angle by which each cell turns the texture, in radians, [H, W] float32."""
         return self.texels[..., 0] * (2 * math.pi / 256)
 
     @property
     def size(self) -> Tensor:
-        """How much larger the pattern is, [H, W] float32."""
-        away = (self.texels[..., 1] - 128.0) * 3 / 127
-        return torch.where(away < 0, 1 / (1 - away), 1 + away)
+        """Factor for the size of the pattern, [H, W] float32."""
+        offset = (self.texels[..., 1] - 128.0) * 3 / 127
+        return torch.where(offset < 0, 1 / (1 - offset), 1 + offset)
 
     @property
     def pace(self) -> Tensor:
-        """How much longer a step is, [H, W] float32."""
+        """Factor for the length of a step, [H, W] float32."""
         return self.texels[..., 2] / 128.0
 
-    def chance(self, most: int) -> Tensor:
-        """The largest hash with which a cell fires, [H, W] int64; ``most``: without fields."""
+    def largest_firing_hash(self, unscaled: int) -> Tensor:
+        """The largest hash with which each cell fires, [H, W] int64.
+
+        Args:
+            unscaled: the largest hash where the field ``share`` is neutral.
+        """
         share = self.texels[..., 3].to(torch.int64)
-        scaled = ((most >> 7) * share).clamp(max=UINT32_MAX)
-        return torch.where(share == 128, most, scaled)
+        scaled = ((unscaled >> 7) * share).clamp(max=UINT32_MAX)
+        return torch.where(share == 128, unscaled, scaled)
 
 
 def neutral(height: int, width: int) -> Tensor:
@@ -79,6 +84,6 @@ def byte_of(field: FieldName, value: float) -> int:
     if field == "direction":
         return int(direction_byte(torch.tensor(value)))
     if field == "size":
-        away = (value - 1 if value >= 1 else 1 - 1 / value) * 127 / 3
-        return min(max(round(128 + away), 1), 255)
+        offset = (value - 1 if value >= 1 else 1 - 1 / value) * 127 / 3
+        return min(max(round(128 + offset), 1), 255)
     return min(max(round(128 * value), 0), 255)

@@ -1,6 +1,7 @@
 """Compute slopes, normals and ambient occlusion of a surface from its height.
 
-A slope is the change of height per pixel, in pixels. Slopes are stored as [2, H, W]: first the
+A slope is the change of height from one pixel to the next, as a multiple of the width of a pixel.
+Slopes are stored as [2, H, W]: first the
 slope to the right, then the slope upward.
 """
 
@@ -34,7 +35,7 @@ def normals_from_height(height: Tensor, strength: float, wraps: bool) -> Tensor:
 
     Args:
         height: heights in any unit.
-        strength: number of pixels in this unit; a larger number makes the surface steeper.
+        strength: number of pixels per unit of height; a larger number makes the surface steeper.
         wraps: see :func:`slopes_of_height`.
     """
     slopes = slopes_of_height(strength * height, wraps)
@@ -44,8 +45,8 @@ def normals_from_height(height: Tensor, strength: float, wraps: bool) -> Tensor:
 
 def normalized(normals: Tensor) -> Tensor:
     """Scale vectors, [3, H, W], to length 1; those shorter than 0.01 become (0, 0, 1)."""
-    level = torch.tensor([0.0, 0.0, 1.0]).to(normals)[:, None, None]
-    return F.normalize(torch.where(normals.norm(dim=0) > 0.01, normals, level), dim=0)
+    up = torch.tensor([0.0, 0.0, 1.0]).to(normals)[:, None, None]
+    return F.normalize(torch.where(normals.norm(dim=0) > 0.01, normals, up), dim=0)
 
 
 def ambient_occlusion(height: Tensor, wraps: bool) -> Tensor:

@@ -13,12 +13,12 @@ from nca.system.recording import warm_up
 WARM_UPS = 2  # libraries try out several kernels before they settle on one
 
 
-def graphed(term: Term) -> Term:
+def with_graphs(term: Term) -> Term:
     """Record and replay a term; parts that draw random numbers stay as they are."""
     if isinstance(term, Sum):
-        return Sum(*map(graphed, term.terms))
+        return Sum(*map(with_graphs, term.terms))
     if isinstance(term, Weighted):
-        return Weighted(term.weight, graphed(term.term))
+        return Weighted(term.weight, with_graphs(term.term))
     return term if term.random else Graphed(term)
 
 

@@ -31,8 +31,8 @@ class _Layer(ctypes.Structure):
     """``struct Layer`` of ``kernels/texture.cpp``."""
 
     _fields_ = (
-        *((name, ctypes.c_int64) for name in ("size", "inputs", "count", "level")),
-        *((name, ctypes.c_void_p) for name in ("weights", "back", "bias")),
+        *((name, ctypes.c_int64) for name in ("size", "inputs", "filters", "level")),
+        *((name, ctypes.c_void_p) for name in ("weights", "back_weights", "bias")),
     )
 
 
@@ -71,37 +71,39 @@ class Layer:
     Attributes:
         name: name of the layer.
         size: side of the filters.
-        inputs, count: number of input channels, and of filters.
+        inputs, filters: number of input channels, and of filters.
         level: level of the pyramid that it reads, or ``NET``.
-        weights, back: packed weights for the forward and the backward pass.
-        bias: [count].
+        weights, back_weights: packed weights for the forward and the backward pass.
+        bias: [filters].
     """
 
     name: str
     size: int
     inputs: int
-    count: int
+    filters: int
     level: int
     weights: Tensor
-    back: Tensor
+    back_weights: Tensor
     bias: Tensor
 
     @classmethod
     def of(cls, name: str, weight: Tensor, bias: Tensor, rows: int, level: int = NET) -> "Layer":
-        """Pack the weights, [count, inputs, size, size], into blocks of ``rows`` filters."""
-        count, inputs, size, _ = weight.shape
+        """Pack the weights, [filters, inputs, size, size], into blocks of ``rows`` filters."""
+        filters, inputs, size, _ = weight.shape
         back = _blocks(weight.transpose(0, 1), COLORS if inputs == COLORS else rows)
-        return cls(name, size, inputs, count, level, _blocks(weight, rows), back, bias.contiguous())
+        return cls(
+            name, size, inputs, filters, level, _blocks(weight, rows), back, bias.contiguous()
+        )
 
     @property
     def features(self) -> int:
         """Number of channels that are compared."""
-        return self.count if self.level == NET else 2 * self.count + self.inputs + 1
+        return self.filters if self.level == NET else 2 * self.filters + self.inputs + 1
 
     def structure(self) -> _Layer:
         """Return the C structure; it is valid as long as this object exists."""
-        pointers = (t.data_ptr() for t in (self.weights, self.back, self.bias))
-        return _Layer(self.size, self.inputs, self.count, self.level, *pointers)
+        pointers = (t.data_ptr() for t in (self.weights, self.back_weights, self.bias))
+        return _Layer(self.size, self.inputs, self.filters, self.level, *pointers)
 
 
 def _blocks(weight: Tensor, rows: int) -> Tensor:

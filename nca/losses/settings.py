@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import tyro
 from tyro.constructors import PrimitiveConstructorSpec
 
-from nca.options import Between, Bounded
+from nca.options import NAME, Between, Bounded
 
 Weight = Annotated[float, Between(0)]
 
@@ -17,29 +17,30 @@ def _weights(words: list[str]) -> dict[str, float]:
     return {name: float(weight) for name, weight in zip(words[::2], words[1::2], strict=True)}
 
 
-Weights = Annotated[dict[str, float], Between(0)]
 # Without this constructor, tyro would make one flag per key when a preset sets some keys.
-Terms = Annotated[
-    Weights,
+NamedWeights = Annotated[
+    dict[str, float],
+    Between(0),
     PrimitiveConstructorSpec(
         nargs="*",
-        metavar="[STR FLOAT ...]",
+        metavar="[NAME WEIGHT ...]",
         instance_from_str=_weights,
         is_instance=lambda value: isinstance(value, dict),
         str_from_instance=lambda value: [str(word) for pair in value.items() for word in pair],
     ),
 ]
+LAYER_WEIGHTS = tyro.conf.arg(metavar="[LAYER WEIGHT ...]")
 
 
 @dataclass(frozen=True)
 class PromptSettings(Bounded):
     """A text prompt that the texture should match, in addition to the image."""
 
-    prompt: str | None = None
+    prompt: Annotated[str | None, tyro.conf.arg(metavar="TEXT")] = None
     """Text to match; requires the `clip` extra."""
     prompt_weight: Weight = 1.0
-    """Weight of the distance from the text."""
-    clip: str = "ViT-B-32/laion2b_s34b_b79k"
+    """Weight of the distance between texture and text."""
+    clip: Annotated[str, tyro.conf.arg(metavar="NAME|FOLDER")] = "ViT-B-32/laion2b_s34b_b79k"
     """CLIP model that compares the text with the texture: its open_clip name, or a folder."""
 
 
@@ -47,17 +48,17 @@ class PromptSettings(Bounded):
 class LossSettings(Bounded):
     """How the loss is computed: features of the texture and the image, compared by a statistic."""
 
-    features: str = "builtin"
-    """builtin, random, vgg16 and others, or a weights file."""
-    statistic: str = "wasserstein"
+    features: Annotated[str, NAME] = "builtin"
+    """builtin, random, vgg16, vgg19, squeezenet1_1, or a file."""
+    statistic: Annotated[str, NAME] = "wasserstein"
     """wasserstein, gram, transport, moments, or lesson20."""
-    layer_weights: Weights = field(default_factory=dict)
-    """Layer names and their weights; metrics.jsonl lists the names."""
+    layer_weights: Annotated[NamedWeights, LAYER_WEIGHTS] = field(default_factory=dict)
+    """Weights of feature layers; metrics.jsonl lists the names."""
     texture_weight: Weight = 1.0
     """Weight of the texture loss."""
     border: Annotated[Literal["reflect", "zeros"], tyro.conf.Fixed] = "reflect"
     """How a pretrained network pads images that do not wrap; lesson20 uses zeros."""
-    terms: Terms = field(default_factory=dict)
+    terms: NamedWeights = field(default_factory=dict)
     """More loss terms: smooth, patches; with --restore, perceptual."""
     overflow_weight: Weight = 30.0
     """Weight of the penalty on cell values outside -1 to 1."""

@@ -13,7 +13,14 @@ from typing import Annotated, Any, Literal
 import tyro
 
 from nca.errors import InputError
+from nca.losses.settings import LAYER_WEIGHTS, NamedWeights
 from nca.options import (
+    COLOR,
+    COLORS,
+    LAYER,
+    LAYERS,
+    NAME,
+    NAME_OR_FILE,
     Between,
     Bounded,
     Folder,
@@ -53,7 +60,7 @@ class ScaleSettings(Bounded):
 class StartSettings(Bounded):
     """Initial image."""
 
-    start: str = "content"
+    start: Annotated[str, NAME_OR_FILE] = "content"
     """Initial image: content, noise, gray, style, style-noise (in its colors), or a file."""
     start_noise: Annotated[float, Between(0, 1)] = 0.03
     """Std of the noise added to the initial image; without noise, flat areas stay flat."""
@@ -63,13 +70,13 @@ class StartSettings(Bounded):
 class FeatureSettings(Bounded):
     """Features for comparing style and content."""
 
-    features: str = "builtin"
+    features: Annotated[str, NAME_OR_FILE] = "builtin"
     """Features: builtin (no download), vgg16, vgg19, squeezenet1_1, or a file of weights."""
     pooling: Pooling = "max"
     """How a pretrained network downsamples; average: larger strokes, blur: no woven pattern."""
-    style_layers: tuple[str, ...] = ()
+    style_layers: Annotated[tuple[str, ...], LAYERS] = ()
     """Layers for the style; default: the network's usual ones."""
-    content_layers: tuple[str, ...] = ()
+    content_layers: Annotated[tuple[str, ...], LAYERS] = ()
     """Layers for the content; default: the network's usual one."""
     border: Annotated[Literal["reflect", "zeros"], tyro.conf.Fixed] = "reflect"
     """Padding of a pretrained network. The lesson pads with zeros."""
@@ -79,7 +86,7 @@ class FeatureSettings(Bounded):
 class StyleWeights(Bounded):
     """Statistic and weights of style and content."""
 
-    statistic: str = "gram"
+    statistic: Annotated[str, NAME] = "gram"
     """Statistic of features: gram, wasserstein, transport, moments, lesson20."""
     style_weight: Weight = 1.0
     """Weight of the style."""
@@ -87,7 +94,7 @@ class StyleWeights(Bounded):
     """One weight per style; default: equal weights."""
     content_weight: Weight = 0.2
     """Weight of the content."""
-    layer_weights: Annotated[dict[str, float], Between(0)] = field(default_factory=dict)
+    layer_weights: Annotated[NamedWeights, LAYER_WEIGHTS] = field(default_factory=dict)
     """Weights of layers by name, such as style/relu1_1; metrics.jsonl lists the names."""
     relative_content: Annotated[bool, tyro.conf.Fixed] = True
     """Divide content differences by the mean square of the layer's features."""
@@ -98,17 +105,17 @@ class PixelSettings(Bounded):
     """Weights of loss terms that use only pixel colors."""
 
     smooth_weight: Weight = 2.0
-    """Weight of smoothness (total variation), which suppresses noise."""
+    """Weight of the total variation, to suppress noise."""
     image: Picture | None = None
     """Image to match pixel by pixel; default: the content."""
     image_weight: Weight = 0.0
     """Weight of the difference from --image."""
-    color: str = ""
+    color: Annotated[str, COLOR] = ""
     """Target mean color of the result, for example #2a9d8f."""
     color_weight: Weight = 10.0
     """Weight of the difference from --color."""
-    palette: tuple[str, ...] = ()
-    """Colors that all pixels should be close to."""
+    palette: Annotated[tuple[str, ...], COLORS] = ()
+    """Colors; every pixel should be close to one of them."""
     palette_weight: Weight = 10.0
     """Weight of the difference from --palette."""
 
@@ -123,8 +130,8 @@ class PixelSettings(Bounded):
 class OptimizerSettings(Bounded):
     """Optimizer, device and precision."""
 
-    optimizer: Literal["adam", "lbfgs"] = "adam"
-    """Optimizer."""
+    optimizer: Annotated[Literal["adam", "lbfgs"], NAME] = "adam"
+    """adam or lbfgs."""
     learning_rate: Annotated[float, Between(1e-8, 10)] = 0.02
     """Adam's learning rate: how much a color changes per step."""
     betas: Annotated[tuple[float, float], tyro.conf.Fixed] = (0.9, 0.99)
@@ -133,27 +140,27 @@ class OptimizerSettings(Bounded):
     epsilon: Annotated[float, tyro.conf.Fixed] = 1e-14
     """Adam's epsilon."""
     box: Box = "projection"
-    """How colors stay in [0, 1]: clipping or a sigmoid."""
+    """How colors stay in [0, 1]; projection: by clipping."""
     average: Annotated[float, Between(0, 0.9999)] = 0.97
     """Decay of the moving average of the image; 0: no average."""
     device: DeviceName = "auto"
-    """Device; auto: a GPU with CUDA, otherwise the CPU."""
+    """Device; auto: cuda (NVIDIA GPU) if possible, else cpu."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    """Number format of the layers; auto: the faster one."""
+    """Number format of the layers; auto: whichever is faster."""
 
 
 @dataclass(frozen=True)
 class MaskSettings(Bounded):
-    """Colors and regions."""
+    """Size, colors and regions of the styles."""
 
     style_scale: Annotated[float, Between(0.05, 10)] = 1.0
-    """Size of the styles in the result; smaller values give finer strokes."""
+    """Factor for the size of the styles in the result; smaller values give finer strokes."""
     colors: Literal["style", "luminance", "linear"] = "style"
-    """Colors: of the style; luminance: of the content; linear: recolor the style to match it."""
+    """Colors of the result: style; luminance: of the content; linear: first recolor the style."""
     content_masks: tuple[Picture, ...] = ()
-    """One mask per style, white where the result should have it."""
+    """One mask per style, white where the result should have that style."""
     style_masks: tuple[Picture, ...] = ()
-    """One mask per style image, white where it should be used."""
+    """One mask per style, white where the style image should be used."""
 
 
 @dataclass(frozen=True)
@@ -212,9 +219,9 @@ class ReconstructSettings(Bounded):
     """The image."""
     out: Path
     """Output folder."""
-    layer: str
+    layer: Annotated[str, LAYER]
     """Layer of the network, such as relu3_1."""
-    features: str = "builtin"
+    features: Annotated[str, NAME_OR_FILE] = "builtin"
     """Network that has the layer: builtin, vgg16, vgg19, squeezenet1_1, or a file."""
     size: Side = 256
     """Longer side of the result, in pixels."""
@@ -227,7 +234,7 @@ class ReconstructSettings(Bounded):
     overwrite: bool = False
     """Replace the results in the output folder."""
     quiet: bool = False
-    """Print plain lines instead of a progress bar."""
+    """Print one line per tenth of the run, instead of a progress bar."""
 
     def as_style(self) -> StyleSettings:
         """Express this task as a style transfer without a style."""
@@ -258,11 +265,11 @@ class VisualizeSettings(Bounded):
 
     out: Path
     """Output folder."""
-    layer: str
+    layer: Annotated[str, LAYER]
     """Layer of the network, such as relu3_1."""
     channel: Annotated[int, Between(0, 10**5)] = 0
     """Number of the channel, from 0."""
-    features: str = "vgg16"
+    features: Annotated[str, NAME_OR_FILE] = "vgg16"
     """Network that has the layer: vgg16, vgg19, squeezenet1_1, or a file."""
     size: Annotated[int, Between(32, 4096)] = 224
     """Side of the image, in pixels."""
@@ -277,13 +284,13 @@ class VisualizeSettings(Bounded):
     rotation: Annotated[float, Between(0, 180)] = 10.0
     """Largest random rotation in a step, in degrees."""
     device: DeviceName = "auto"
-    """Device; auto: a GPU with CUDA, otherwise the CPU."""
+    """Device; auto: cuda (NVIDIA GPU) if possible, else cpu."""
     seed: int = 0
     """Random seed."""
     overwrite: bool = False
     """Replace the results in the output folder."""
     quiet: bool = False
-    """Print plain lines instead of a progress bar."""
+    """Print one line per tenth of the run, instead of a progress bar."""
 
 
 def parse_color(text: str) -> tuple[float, float, float]:

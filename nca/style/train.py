@@ -203,7 +203,7 @@ class StyleTraining(Job[Styled]):
             super().fit()
         finally:
             if self.learner.iteration and folder is not None:
-                with self.learner.write_failures.deferred(folder / RESULT):
+                with self.learner.write_failures.warn_on_failure(folder / RESULT):
                     write_png16(folder / RESULT, self.result()[0], self.profile)
 
     @override

@@ -86,7 +86,7 @@ class Excite(Objective):
         """The image with random changes, [1, 3, S, S]."""
         del batch
         image: Tensor = model()
-        return jittered(image, self.settings, self.generator)
+        return jitter(image, self.settings, self.generator)
 
     def losses(self, prediction: Tensor, batch: Any) -> dict[str, Tensor]:
         """Negative activation of the channel."""
@@ -103,7 +103,7 @@ class Excite(Objective):
         self.generator.set_state(state["generator"])
 
 
-def jittered(image: Tensor, settings: VisualizeSettings, generator: torch.Generator) -> Tensor:
+def jitter(image: Tensor, settings: VisualizeSettings, generator: torch.Generator) -> Tensor:
     """Shift, zoom and rotate an image, [1, 3, S, S], at random, with mirrored borders."""
     across, down, zoom, turn = (2 * torch.rand(4, generator=generator) - 1).tolist()
     factor = 1 + settings.zoom * zoom
@@ -154,7 +154,7 @@ def visualize(settings: VisualizeSettings) -> Styled:
     learner.fit()
     with torch.no_grad():
         image = model()
-    with learner.write_failures.deferred(settings.out / RESULT):
+    with learner.write_failures.warn_on_failure(settings.out / RESULT):
         write_png16(settings.out / RESULT, image[0])
     learner.write_failures.check()
     return Styled(settings.out, learner.iteration, learner.seconds, CAPTIONS, image)

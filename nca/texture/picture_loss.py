@@ -22,7 +22,7 @@ from nca.evaluation.appearance import mean_speckle
 from nca.losses.build import build_loss
 from nca.losses.features.base import halve
 from nca.losses.features.build import FITTED, is_pretrained
-from nca.losses.graphed import graphed
+from nca.losses.graphed import with_graphs
 from nca.losses.term import Term
 from nca.maps import MapName, map_channels, map_width
 from nca.rule import Rule
@@ -187,7 +187,7 @@ def texture_loss(
     loss = build_loss(target[None].to(device), settings.loss, generator, wraps=wraps, name=name)
     with large_enough(settings):
         loss(torch.zeros(1, len(target), side, side))
-    return graphed(loss) if device.type == "cuda" else loss
+    return with_graphs(loss) if device.type == "cuda" else loss
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 import tyro
 
 from nca.errors import InputError
-from nca.losses.settings import LossSettings, PromptSettings, Terms
+from nca.losses.settings import LossSettings, NamedWeights, PromptSettings
 from nca.maps import MapName, map_width
 from nca.options import (
     WITHOUT_TITLE,
@@ -32,16 +32,7 @@ from nca.training.settings import DeviceName, Limits, RunSettings
 Preset = Literal["tiny", "small", "full", "material", "noise", "lesson20"]
 Rate = Annotated[float, Between(0, 1)]
 Side = Annotated[int, Between(16, 2048)]
-MIN_CELLS = 32  # minimum grid side with a decoder; the layout needs some texture
-PRESETS_HELP = (
-    "Sets the defaults of the other options: tiny (smallest rule), small, full (best quality), "
-    "material (several maps), noise (scale and speed can be changed), "
-    "lesson20 (as in fast.ai's lesson 20)."
-)
-FROM_HELP = (
-    "Rule file to start from; it overrides rule options except --state (and --decoder if it has no "
-    "decoder)."
-)
+MIN_CELLS = 32  # with a decoder, a grid needs this many cells per side
 
 
 @dataclass(frozen=True)
@@ -49,25 +40,27 @@ class MaterialSettings(Bounded):
     """Maps of a material, such as color and normal, that one rule learns together."""
 
     maps: Annotated[tuple[MapName, ...], tyro.conf.arg(metavar="[MAP ...]")] = ()
-    """Maps to learn: estimated from an image, or taken from a folder of maps (default: all)."""
-    map_weights: Terms = field(default_factory=dict)
-    """Map names and weights; a weight scales the contrast of its map in the loss (default: 1)."""
+    """Maps to learn: color, normal, height, roughness, occlusion, metalness; from an image, they
+    are estimated. Default: all maps of a material, or only the color of an image."""
+    map_weights: NamedWeights = field(default_factory=dict)
+    """Map names and weights; for the loss, each map is multiplied by its weight, by default 1."""
 
 
 @dataclass(frozen=True)
 class TaskSettings(Bounded):
     """What the rule learns; by default, the texture of the image."""
 
-    from_rule: Annotated[RulePath | None, tyro.conf.arg(aliases=("--from",), help=FROM_HELP)] = None
-    """Rule file to start from; it overrides most rule options."""
+    from_rule: Annotated[RulePath | None, tyro.conf.arg(aliases=("--from",))] = None
+    """Rule file to start from. Its settings replace the rule options, except --state, and except
+    --decoder if the file has no decoder."""
     grow: bool = False
     """Grow the whole image from one cell, instead of a texture."""
     restore: bool = False
-    """Learn image restoration (noise, damage), not a texture."""
+    """Learn to remove noise and repair damage in the image, instead of learning a texture."""
     also: tuple[Picture, ...] = ()
-    """Up to two more images for the same rule; the noise at the start selects which one grows."""
+    """Up to two more images; the noise in the initial state selects the one that grows."""
     presets: tuple[Preset, ...] = ()
-    """For a folder: train one rule per image and preset."""
+    """For a folder of images: train one rule per image and preset."""
     material: Annotated[MaterialSettings, tyro.conf.arg(name="material", prefix_name=False)] = (
         field(default_factory=MaterialSettings)
     )
@@ -99,8 +92,8 @@ class RuleOptions(Bounded):
     """What lies past the edge; circular: the opposite edge."""
     state: Literal["rgba32f", "rgba8"] = "rgba32f"
     """Storage format of cell values: 32-bit floats or bytes."""
-    decoder: Annotated[int, OneOf((0, *range(2, 17)))] = 0
-    """Pixels per side of a cell, drawn by a second network; 0: off."""
+    decoder: Annotated[int, OneOf((0, *range(2, 17))), tyro.conf.arg(metavar="N")] = 0
+    """Let a second network draw each cell as NxN pixels; 0: off."""
     noise: Annotated[float, Between(0, 10)] = 0.0
     """Strength of the noise in the initial state; 0: none."""
     dilation: Annotated[int, Between(1, 3)] = 1
@@ -114,10 +107,10 @@ class RuleOptions(Bounded):
 
 @dataclass(frozen=True)
 class UnrollSettings(Bounded):
-    """Grid size and steps per iteration; in a step, every cell gets a chance to update."""
+    """Grid size and steps per iteration; a step updates a cell with probability --update-rate."""
 
     grid: Side = 64
-    """Cells per side of the grid in the first part of training."""
+    """Cells per side of the grid in the first part of training; it may differ from the image."""
     late_grid: Side = 96
     """Cells per side of the grid in the later part of training."""
     steps: Annotated[tuple[int, int], Between(1)] = (16, 32)
@@ -150,11 +143,12 @@ class PoolSettings(Bounded):
     pool_size: Annotated[int, Between(1, 65536)] = 64
     """Number of grids in the pool."""
     reset_rate: Rate = 0.5
-    """Probability per iteration that one grid is reset to its initial state."""
+    """Probability that one grid of the batch is reset to its initial state."""
     damage_rate: Rate = 0.25
-    """Probability per iteration that one grid is damaged, so that the rule learns to repair it."""
+    """Probability that one grid of the batch is damaged; the rule learns to repair it."""
     aging_rate: Rate = 0.0
-    """Probability per iteration that one grid first runs for 1,000 steps without gradients."""
+    """In the later part of training, probability that one grid of the batch first runs for 1,000
+    steps without gradients, so that old textures stay stable."""
     unroll: Annotated[UnrollSettings, tyro.conf.arg(name="grid and steps", prefix_name=False)] = (
         field(default_factory=UnrollSettings)
     )
@@ -179,17 +173,14 @@ class OptimizerSettings(Bounded):
     final_rate: Rate = 0.03
     """Final learning rate, as a fraction of the peak."""
     filter_scale: tuple[float, ...] = (1.0, 0.25, 0.25, 0.1)
-    """Learning-rate factors for the first-layer weights, one per filter."""
+    """Factors of the learning rate for first-layer weights, one for each of the four filters."""
     cap_gradients: Annotated[
         bool,
-        tyro.conf.arg(
-            help="Turn off gradient capping and the skipping of grids that blew up.",
-            help_behavior_hint="(default: both are on)",
-        ),
+        tyro.conf.arg(help="Turn off gradient clipping, and the skipping of grids that blew up."),
     ] = True
-    """Cap each grid's gradient at the batch median; skip grids that blew up."""
+    """Clip the norm of each grid's gradient at the batch median; skip grids that blew up."""
     ema: Annotated[float, Between(0, 0.9999)] = 0.98
-    """Decay of the saved moving average of the weights; 0: none."""
+    """Decay of the moving average of the weights, which is what is saved; 0: no average."""
 
     def __post_init__(self) -> None:
         """Check values."""
@@ -203,7 +194,7 @@ class ComputeSettings(Bounded):
     """Where and how steps are computed."""
 
     device: DeviceName = "auto"
-    """Device to train on; auto: an NVIDIA GPU if there is one, otherwise the CPU."""
+    """Device to train on; cuda: NVIDIA GPU, mps: Apple GPU; auto: cuda if possible, else cpu."""
     backend: Literal["auto", "torch", "native", "triton"] = "auto"
     """Implementation that runs the steps; `nca info RULE` lists what works on this machine."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
@@ -215,19 +206,22 @@ class TrainSettings(Bounded):
     """Train a rule on an image.
 
     A rule is a tiny neural network that grows the texture of the image. The output folder will
-    contain `rule.safetensors`, a preview, a film of the growing texture, and the loss over time
-    (how much the texture differs from the image), as a plot and as numbers.
+    contain `rule.safetensors`, a preview, an animation of the growing texture, and the loss over
+    time, as a plot and as numbers. The loss measures how much the texture differs from the image.
     """
 
     picture: Annotated[Picture, tyro.conf.Positional]
-    """Image, material (folder of maps), or folder of images (one rule each)."""
+    """Image, folder of images (one rule each), or folder with the maps of a material."""
     out: Folder
     """Output folder."""
     limits: Annotated[Limits, WITHOUT_TITLE] = field(default_factory=Limits)
-    preset: Annotated[Preset, tyro.conf.arg(help=PRESETS_HELP)] = "small"
-    """Sets the defaults of the other options; see ``PRESETS``."""
+    preset: Preset = "small"
+    """Sets the defaults of the other options: tiny (smallest rule), small, full (best quality),
+    material (several maps), noise (for a changeable pattern size and speed), lesson20 (as in
+    fast.ai's lesson 20)."""
     size: Annotated[int, Between(32, 1024)] = 128
-    """Image size in pixels; without --decoder, a pixel is a cell."""
+    """The image is cropped to a square and scaled to this side, in pixels; without --decoder, a
+    pixel is a cell."""
     view: bool = False
     """Open a window that shows the rule during training."""
     run: RunSettings = field(default_factory=RunSettings)
@@ -241,11 +235,11 @@ class TrainSettings(Bounded):
 
     @property
     def cells(self) -> int:
-        """Side of a grid that is drawn at the size of the image, in cells."""
+        """Side of the grid whose drawing has the size of the image, in cells."""
         return self.size // (self.rule.decoder or 1)
 
     def __post_init__(self) -> None:
-        """Check that the size, the decoder and the maps fit together."""
+        """Check that size, channels, maps, decoder and the other options fit together."""
         super().__post_init__()
         decoder = self.rule.decoder
         if self.rule.dilation > 1 and self.task.grow:
@@ -255,7 +249,7 @@ class TrainSettings(Bounded):
         if self.task.maps and self.rule.channels <= map_width(self.task.maps):
             raise InputError(
                 f"`channels` {self.rule.channels}: must be more than {map_width(self.task.maps)}, "
-                f"which {', '.join(self.task.maps)} take; use `preset` material"
+                f"the channels of {', '.join(self.task.maps)}; use `preset` material"
             )
         if decoder and self.view:
             raise InputError("`view`: the window does not support a `decoder` yet")
@@ -268,14 +262,14 @@ class TrainSettings(Bounded):
             )
 
 
-# Longer unrolls from the start: see docs/lab/published-rules.md.
+# Early unrolls are longer than by default: see docs/lab/published-rules.md.
 FULL: dict[str, Any] = {
     "channels": 12,
     "hidden": 96,
     "steps": (32, 64),
     "late_from": 0.7,
     "aging_rate": 0.15,
-    # Smaller rules blow up with it: see docs/lab/photographs.md.
+    # Rules of the default size blow up with this term: see docs/lab/photographs.md.
     "terms": {"patches": 1.0},
 }
 PRESETS: dict[str, dict[str, Any]] = {
@@ -283,8 +277,8 @@ PRESETS: dict[str, dict[str, Any]] = {
     "small": {},
     "full": FULL,
     "material": FULL | {"channels": 16},
-    # Pajouheshgar et al., "NoiseNCA", 2024. The paper uses no mask, noise of 0.1, and up to 128
-    # steps.
+    # Pajouheshgar et al., "NoiseNCA", 2024: noise of 0.1, and all cells update in every step. The
+    # paper has up to 128 steps per iteration; these are the defaults, up to 64.
     "noise": {"channels": 12, "hidden": 96, "noise": 0.1, "update_rate": 1.0},
     # https://github.com/fastai/course22p2, notebook 16B. Its overflow loss is a sum, not a mean, so
     # the weight here is the number of values in a batch.

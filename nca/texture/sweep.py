@@ -95,7 +95,7 @@ def sweep(
     say(f"{len(runs)} rules, {len(runs) - len(waiting)} of them already finished")
     failed: dict[str, int] = {}
     running: dict[BaseProcess, Run] = {}
-    with write_failures.deferred(table):
+    with write_failures.warn_on_failure(table):
         write_table(table, runs, failed)
     try:
         while waiting or running:
@@ -107,7 +107,7 @@ def sweep(
                 run = running.pop(process)
                 if process.exitcode:
                     failed[run.name] = process.exitcode
-                with write_failures.deferred(table):
+                with write_failures.warn_on_failure(table):
                     write_table(table, runs, failed)
                 say(f"{run.name}: {'failed' if process.exitcode else 'done'}")
     except KeyboardInterrupt:

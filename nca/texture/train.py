@@ -250,16 +250,16 @@ class TextureTraining(Job[TrainedRule]):
         )
 
     def _write(self, folder: Path, kept: Candidate, by_state: dict[str, float | None]) -> None:
-        learner, deferred = self.learner, self.learner.write_failures.deferred
+        learner, warn_on_failure = self.learner, self.learner.write_failures.warn_on_failure
         shown = self.task.show(kept.rule)
         info = {"training": self._report(kept) | {"loss_by_state": by_state}}
-        with deferred(folder / RULE):
+        with warn_on_failure(folder / RULE):
             save_rule(folder / RULE, kept.rule, info | {"thumbnail": thumbnail(shown.portrait)})
-        with deferred(folder / PREVIEW):
+        with warn_on_failure(folder / PREVIEW):
             write_image(folder / PREVIEW, shown.preview)
-        with deferred(folder / FILM):
+        with warn_on_failure(folder / FILM):
             write_film(folder / FILM, shown.film)
-        with deferred(folder / "loss.png"):
+        with warn_on_failure(folder / "loss.png"):
             write_loss_plot(
                 folder / "loss.png",
                 self.metrics.rows,

@@ -33,8 +33,8 @@ def loss_chart(rows: Sequence[dict[str, float]], terms: Sequence[str]) -> Chart 
     """
     named = {"loss": "loss"} | ({t: t for t in groups(terms)} if len(groups(terms)) > 1 else {})
     summed = [row | {g: _sum(row, layers) for g, layers in groups(terms).items()} for row in rows]
-    curves = {name: thinned(*series(summed, key)) for name, key in named.items()}
-    curves["validation"] = thinned(*series(rows, "valid/loss"))
+    curves = {name: thin(*series(summed, key)) for name, key in named.items()}
+    curves["validation"] = thin(*series(rows, "valid/loss"))
     top = max((y for _, y in curves["loss"]), default=0.0)
     drawn = {
         name: [(x, y) for x, y in curve if y > top / 10**DECADES] for name, curve in curves.items()
@@ -71,7 +71,7 @@ def _sum(row: dict[str, float], names: Sequence[str]) -> float:
     return sum(row[name] for name in names) if all(name in row for name in names) else math.nan
 
 
-def thinned(x: Sequence[float], y: Sequence[float]) -> list[tuple[float, float]]:
+def thin(x: Sequence[float], y: Sequence[float]) -> list[tuple[float, float]]:
     """Reduce a line to at most :data:`POINTS` points, each the mean of several values."""
     stride = max(1, math.ceil(len(x) / POINTS))
     return [

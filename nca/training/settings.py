@@ -13,15 +13,15 @@ class RunSettings(Bounded):
     """Random seed, handling of earlier results, and output."""
 
     seed: int = 0
-    """Seed for the random number generator."""
+    """Random seed."""
     resume: bool = False
     """Continue an interrupted run from the checkpoint in the output folder."""
     overwrite: bool = False
     """Replace earlier results in the output folder."""
     quiet: bool = False
-    """Print plain lines instead of a progress bar."""
+    """Print one line per tenth of the run, instead of a progress bar."""
     log: tuple[Literal["tensorboard", "wandb"], ...] = ()
-    """Also send the loss to these services; requires the `log` extra."""
+    """Also send the loss to TensorBoard or Weights & Biases; requires the `log` extra."""
 
 
 @dataclass(frozen=True)

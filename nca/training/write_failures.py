@@ -19,7 +19,7 @@ class WriteFailures:
         self.reasons: dict[Path, str] = {}
 
     @contextmanager
-    def deferred(self, path: Path) -> Iterator[None]:
+    def warn_on_failure(self, path: Path) -> Iterator[None]:
         """Run a block that writes a file; if it fails, warn once and continue.
 
         A later attempt to write the file may succeed.

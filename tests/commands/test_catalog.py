@@ -34,18 +34,25 @@ def test_an_option_has_its_values_default_and_group() -> None:
         "PATH",
         (),
         None,
-        "Image, material (folder of maps), or folder of images (one rule each).",
+        "Image, folder of images (one rule each), or folder with the maps of a material.",
         "",
     )
     assert options["--preset"].choices == ("tiny", "small", "full", "material", "noise", "lesson20")
     assert options["--from"] is options["--from-rule"]
     assert options["--minutes"].group == ""
     assert (options["--steps"].values, options["--steps"].default) == ("INT INT", "16 32")
-    assert options["--no-cap-gradients"].help.startswith("Turn off gradient capping")
-    assert options["--terms"].values == "[STR FLOAT ...]"
+    assert options["--no-cap-gradients"].help.startswith("Turn off gradient clipping")
+    assert options["--terms"].values == "[NAME WEIGHT ...]"
     assert options["--also"].takes_path
     assert options["--also"].is_list
     assert catalog("export")["--grid"].values == "N|NxN"
+
+
+def test_lines_of_a_docstring_are_joined() -> None:
+    assert catalog("train")["--size"].help == (
+        "The image is cropped to a square and scaled to this side, in pixels; without --decoder, "
+        "a pixel is a cell."
+    )
 
 
 def test_options_without_flags_are_not_listed() -> None:

@@ -7,7 +7,7 @@ import torch
 from PIL import Image
 
 from nca.cli import main
-from nca.commands.fill import filled, frame_of, with_margin
+from nca.commands.fill import fill, frame_of, with_margin
 from nca.evaluation.measures import seam
 from nca.gallery import gallery_path
 from nca.images import read_image, read_texture, to_image, to_tensor
@@ -33,7 +33,7 @@ def test_only_the_part_changes(cell: int, padding: str) -> None:
     photo = torch.rand(3, 25, 34, generator=torch.Generator().manual_seed(0))
     free = torch.zeros(25, 34, dtype=torch.bool)
     free[4:9, 20:34] = True
-    result = filled(rule, photo, free, 12, cell=cell)
+    result = fill(rule, photo, free, 12, cell=cell)
     assert torch.equal(result[:, ~free], photo[:, ~free])
     assert (result[:, free] != photo[:, free]).float().mean() > 0.9
     assert 0 <= result.min() <= result.max() <= 1
@@ -54,7 +54,7 @@ def seam_peak(image: torch.Tensor) -> float:
 def test_a_photograph_tiles_when_its_frame_is_filled(crop: torch.Tensor) -> None:
     assert seam(crop) > 3
     assert seam_peak(crop) > 2
-    result = filled(load_rule(CORAL).rule, crop, frame_of(crop), 300)
+    result = fill(load_rule(CORAL).rule, crop, frame_of(crop), 300)
     assert seam(result) < 1.5
     assert seam_peak(result) <= 1.1
     assert torch.equal(result[:, 10:-10, 10:-10], crop[:, 10:-10, 10:-10])
@@ -71,16 +71,16 @@ def test_the_texture_grows_onto_what_surrounds_it(crop: torch.Tensor) -> None:
     rule, part = load_rule(CORAL).rule, slice(30, 70)
     hole = torch.zeros(100, 100, dtype=torch.bool)
     hole[part, part] = True
-    result = filled(rule, crop, hole, 300)
+    result = fill(rule, crop, hole, 300)
     assert 0.7 < float(result[:, hole].std() / crop[:, hole].std()) < 1.3
-    alone = filled(rule, crop, torch.ones_like(hole), 300)
+    alone = fill(rule, crop, torch.ones_like(hole), 300)
     pasted = torch.where(hole, alone, crop)
     assert change_across(result, part) < 0.85 * change_across(pasted, part)
 
 
 def test_cells_of_a_growing_rule_live(crop: torch.Tensor) -> None:
     rule = bounded_rule(RuleSettings(6, 16, alive_threshold=0.1, start="center", padding="zeros"))
-    result = filled(rule, crop, frame_of(crop), 4)
+    result = fill(rule, crop, frame_of(crop), 4)
     assert result[:, frame_of(crop)].std() > 0
 
 

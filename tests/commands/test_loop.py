@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from nca.backends.simulate import simulate
-from nca.commands.loop import looped
+from nca.commands.loop import run_loop
 from nca.gallery import gallery_path
 from nca.rule import Rule
 from nca.rule_settings import RuleSettings
@@ -22,7 +22,7 @@ def film(rule: Rule, frames: int, every: int = 1, grown: int = 100) -> list[Tens
         return simulate(rule, start, stops, seed=3)
 
     return [
-        rule.to_rgb(state) for state in looped(rule, run, frames, every=every, grown=grown)
+        rule.to_rgb(state) for state in run_loop(rule, run, frames, every=every, grown=grown)
     ]  # in this order: a state may change after it was yielded
 
 

@@ -32,10 +32,10 @@ def test_bytes_are_the_values_of_the_fields():
             assert byte_of(name, float(of_bytes[0, byte])) == byte, name
     assert [byte_of(name, name != "direction") for name in FIELDS] == list(NEUTRAL)
     assert fields.size[0, [1, 128, 255]].tolist() == pytest.approx([0.25, 1, 4])
-    assert fields.chance(2**31 - 1)[0, [0, 64, 128, 255]].tolist() == [
+    assert fields.largest_firing_hash(2**31 - 1)[0, [0, 64, 128, 255]].tolist() == [
         0, 64 * (2**24 - 1), 2**31 - 1, 255 * (2**24 - 1),
     ]  # fmt: skip
-    assert fields.chance(2**32 - 1)[0, 255] == 2**32 - 1
+    assert fields.largest_firing_hash(2**32 - 1)[0, 255] == 2**32 - 1
 
 
 def test_gray_values_are_angles():

@@ -13,7 +13,7 @@ from nca.texture.settings import train_settings
 from nca.texture.train import TextureTraining
 from nca.training.callbacks import EMA, ClipGradients, Metrics, Schedule, one_cycle
 from nca.training.engines import Engine
-from nca.training.engines.launch import launched, process_count
+from nca.training.engines.launch import make_accelerate_engine, process_count
 from nca.training.learner import Learner
 from nca.training.objective import Supervised
 from tests.helpers.training_jobs import TinyUNet, wavy_images
@@ -59,7 +59,7 @@ def unet(batch: int, engine: Engine, metrics: Metrics, _: Path) -> Learner:
 def main() -> None:
     job, batch, result = sys.argv[1], int(sys.argv[2]), Path(sys.argv[3])
     torch.set_num_threads(1)
-    engine = launched() if process_count() > 1 else Engine()
+    engine = make_accelerate_engine() if process_count() > 1 else Engine()
     metrics = Metrics(every=1)
     learner = {"rule": rule, "unet": unet}[job](batch, engine, metrics, result.parent)
     learner.fit(iterations=ITERATIONS)

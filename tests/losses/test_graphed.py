@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from nca.losses.graphed import Graphed, graphed
+from nca.losses.graphed import Graphed, with_graphs
 from nca.losses.pixels import TotalVariation
 from nca.losses.term import Sum, Term, Weighted
 
@@ -17,7 +17,7 @@ class Noise(Term):
 
 
 def test_what_draws_random_numbers_is_not_recorded() -> None:
-    term = graphed(2 * (TotalVariation() + Noise()))
+    term = with_graphs(2 * (TotalVariation() + Noise()))
     assert isinstance(term, Weighted)
     assert isinstance(term.term, Sum)
     smooth, noise = term.term.terms
@@ -28,13 +28,13 @@ def test_what_draws_random_numbers_is_not_recorded() -> None:
 
 def test_images_on_a_cpu_go_through_the_term() -> None:
     images = torch.rand(2, 3, 9, 9, requires_grad=True)
-    value = graphed(TotalVariation())(images)["smooth"]
+    value = with_graphs(TotalVariation())(images)["smooth"]
     assert torch.equal(value, TotalVariation()(images)["smooth"])
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
 def test_a_recording_gives_the_same_values_and_gradients() -> None:
-    term, recorded = TotalVariation(), graphed(TotalVariation())
+    term, recorded = TotalVariation(), with_graphs(TotalVariation())
     for seed in (0, 1):  # the second is a replay
         images = torch.rand(2, 3, 9, 9, generator=torch.Generator().manual_seed(seed)).cuda()
         images.requires_grad_(True)

@@ -6,7 +6,7 @@ import torch
 
 from nca.errors import InputError
 from nca.style.settings import VisualizeSettings
-from nca.style.visualize import Spectrum, jittered, layer_of, visualize
+from nca.style.visualize import Spectrum, jitter, layer_of, visualize
 from tests.conftest import DATA
 from tests.losses.test_losses import generator
 from tests.losses.test_pretrained import VGG19, save_features, vgg
@@ -56,8 +56,8 @@ def test_genuine_channels_prefer_their_own_pictures(tmp_path: Path) -> None:
 def test_a_move_of_nothing_is_none(settings: VisualizeSettings) -> None:
     image = torch.rand(1, 3, 48, 48, generator=generator())
     still = settings.override(jitter=0.0, zoom=0.0, rotation=0.0)
-    assert torch.allclose(jittered(image, still, generator()), image, atol=1e-5)
-    shifted = jittered(image, still.override(jitter=8.0), generator())
+    assert torch.allclose(jitter(image, still, generator()), image, atol=1e-5)
+    shifted = jitter(image, still.override(jitter=8.0), generator())
     assert float((shifted - image).abs().mean()) > 0.1
 
 

@@ -68,7 +68,7 @@ def test_files_that_cannot_be_compared_are_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"coral.safetensors: has no decoder"):
         fine.fine_texture(tmp_path / "coral.safetensors")
     with pytest.raises(InputError, match="48 pixels cannot be enlarged to 128"):
-        fine.grown(decaying(0.4), 48)
+        fine.grow(decaying(0.4), 48)
     with pytest.raises(InputError, match="nowhere"):
         fine.main(tmp_path / "nowhere", tmp_path, [tmp_path], tmp_path)
 

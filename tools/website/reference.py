@@ -73,9 +73,8 @@ def overview() -> str:
 def section(name: str, command: Command) -> str:
     """Make the section of a page that describes a command."""
     options = command.options()
-    usage = " ".join(
-        [f"nca {name}", *map(placeholder, (o for o in options if not o.flags)), "[OPTIONS]"]
-    )
+    shown = (option.usage for option in options if not option.flags or option.is_required)
+    usage = " ".join([f"nca {name}", *shown, "[OPTIONS]"])
     titles = group_texts(command.settings)
     lines = [f"## nca {name} {{ #{anchor(name)} }}" if " " in name else ""]
     lines += [inspect.cleandoc(command.settings.__doc__ or ""), "", "```", usage, "```", ""]
@@ -99,19 +98,12 @@ def anchor(name: str) -> str:
     return name.replace(" ", "-")
 
 
-def placeholder(option: Option) -> str:
-    """Format a positional argument for the usage line."""
-    name = option.name.upper()
-    name = f"{name} ..." if option.is_list else name
-    return name if option.default is None else f"[{name}]"
-
-
 def described(command: str, option: Option) -> list[str]:
     """Format an option as an entry of a definition list."""
-    flags = option.flags or (placeholder(option),)
+    flags = option.flags or (option.metavar,)
     written = " ".join(filter(None, [", ".join(flags), option.values if option.flags else ""]))
     facts = ""
-    if option.default is None:
+    if option.is_required:
         facts = " *Required.*"
     elif option.default:
         facts = f" *Default:* `{option.default}`"

@@ -55,18 +55,18 @@ class Field:
         if stroke.radius < 0:
             self.fill(rule)
             return
-        left, top, right, low = _around(stroke)
+        left, top, right, bottom = _around(stroke)
         self.owner[cells_under(stroke, *self.owner.shape, wraps=self.wraps)] = rule
-        self._blend(top - BORDER, left - BORDER, low + BORDER, right + BORDER)
+        self._blend(top - BORDER, left - BORDER, bottom + BORDER, right + BORDER)
 
-    def _blend(self, top: int, left: int, low: int, right: int) -> None:
+    def _blend(self, top: int, left: int, bottom: int, right: int) -> None:
         """Compute the shares in a rectangle: blur the area of every rule, keep the two largest."""
         height, width = self.owner.shape
         if self.wraps:
-            rows = np.arange(top, min(low, top + height))
+            rows = np.arange(top, min(bottom, top + height))
             columns = np.arange(left, min(right, left + width))
         else:
-            rows = np.arange(max(top, 0), min(low, height))
+            rows = np.arange(max(top, 0), min(bottom, height))
             columns = np.arange(max(left, 0), min(right, width))
         if not len(rows) or not len(columns):
             return
@@ -94,8 +94,8 @@ def cells_under(
     stroke: Stroke, height: int, width: int, *, wraps: bool
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Rows and columns of the cells of a grid under a brush."""
-    left, top, right, low = _around(stroke)
-    x, y = np.arange(left, right), np.arange(top, low)
+    left, top, right, bottom = _around(stroke)
+    x, y = np.arange(left, right), np.arange(top, bottom)
     rows, columns = np.nonzero(stroke.covers(x[None, :] + 0.5, y[:, None] + 0.5))
     rows, columns = y[rows], x[columns]
     if not wraps:
@@ -108,8 +108,8 @@ def _around(stroke: Stroke) -> tuple[int, int, int, int]:
     """Left, top, right and bottom edge of a stroke, in cells."""
     xs, ys = zip(stroke.start, stroke.end, strict=True)
     left, right = math.floor(min(xs) - stroke.radius), math.ceil(max(xs) + stroke.radius)
-    top, low = math.floor(min(ys) - stroke.radius), math.ceil(max(ys) + stroke.radius)
-    return left, top, right, low
+    top, bottom = math.floor(min(ys) - stroke.radius), math.ceil(max(ys) + stroke.radius)
+    return left, top, right, bottom
 
 
 def _blurred(area: npt.NDArray[np.bool_]) -> npt.NDArray[np.float32]:

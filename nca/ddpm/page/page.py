@@ -27,7 +27,7 @@ from nca.exporters.glsl.pieces import group_count
 from nca.exporters.glsl.text import template
 from nca.exporters.glsl.weights import pack_weights
 from nca.exporters.web.compact import compact_shader
-from nca.exporters.web.page import rendered, script_json
+from nca.exporters.web.page import render_page, script_json
 
 SAMPLER: SamplerName = "dpmpp"
 LEVELS = (10, 20, 50)  # numbers of steps that a visitor can choose
@@ -38,7 +38,7 @@ SCRIPTS = ("page/player/files", "page/player/gl", "denoiser/drawing", "denoiser/
 def denoiser_page(run: Run, title: str, data: Mapping[str, Any]) -> bytes:
     """Make the page of a run; ``data`` is the result of :func:`denoiser_data`."""
     net = automaton_of(run)
-    return rendered(
+    return render_page(
         template("denoiser/page.html"),
         _script(),
         template("denoiser/page.css"),

@@ -75,7 +75,7 @@ def load_weights(source: str) -> tuple[str, dict[str, Tensor]]:
     return _recognize(kept), kept
 
 
-def fetched() -> list[str]:
+def fetched_networks() -> list[str]:
     """Names of the networks whose weights are in the cache; the files are not checked."""
     return [name for name, net in ARCHITECTURES.items() if _cache_path(net).exists()]
 

@@ -5,14 +5,14 @@
 
 #include "planes.h"
 
-constexpr int64_t NET = -1;
+constexpr int64_t NET = -1;  // level of the network's layers, which do not read the pyramid
 
-// A convolution with ReLU. Layers of the network are separated by 2x2 mean pooling. A layer on a pyramid level
-// keeps both signs of its responses, and adds the colors and a plane of ones. Weights are in the order that
+// A convolution with ReLU. Layers of the network are separated by 2x2 mean pooling. For its responses x, a layer
+// on a pyramid level outputs relu(x), relu(-x), the colors and a plane of ones. Weights are in the order that
 // `combine` expects.
 struct Layer {
-    int64_t size, inputs, count, level;
-    const float *weights, *back, *bias;
+    int64_t size, inputs, filters, level;           // size: side of the filters; inputs: number of input channels
+    const float *weights, *back_weights, *bias;  // back_weights: weights for the backward pass
 };
 
 struct Problem {
@@ -25,7 +25,7 @@ struct Problem {
 struct Shape {
     int64_t height, width, pad, rows, pitch;   // of the input; rows and pitch: height and width with padding
     int64_t out_height, out_width, positions;  // positions: up to the end of the last row, including unused ones
-    int64_t features, middle, margin;
+    int64_t channels, middle, margin;          // of the output; index of a filter's middle; zeros before a gradient
     int64_t in_stride, feature_stride, gradient_stride;
 
     Shape(const Layer& layer, int64_t height, int64_t width, bool wraps) : height(height), width(width) {
@@ -36,16 +36,16 @@ struct Shape {
         out_height = rows - layer.size + 1;
         out_width = pitch - layer.size + 1;
         positions = out_height * pitch;
-        features = layer.level == NET ? layer.count : 2 * layer.count + COLORS + 1;
+        channels = layer.level == NET ? layer.filters : 2 * layer.filters + COLORS + 1;
         margin = (layer.size - 1) * (pitch + 1);
         in_stride = stride_of(rows * pitch + layer.size + SLACK);
         feature_stride = stride_of(positions + SLACK);
         gradient_stride = stride_of(margin + rows * pitch + 2 * SLACK);
     }
     bool possible() const { return std::min(height, width) >= std::max<int64_t>(pad, 1) && std::min(out_height, out_width) > 0; }
-    int64_t planes() const { return (features + PLANES - 1) / PLANES * PLANES; }
-    int64_t floats() const { return planes() * feature_stride; }
-    int64_t cells() const { return out_height * out_width; }
+    int64_t padded_channels() const { return (channels + PLANES - 1) / PLANES * PLANES; }
+    int64_t floats() const { return padded_channels() * feature_stride; }
+    int64_t valid_count() const { return out_height * out_width; }  // number of positions without the unused ones
 };
 
 inline std::vector<Shape> shapes_of(const Problem& p) {

@@ -23,9 +23,9 @@ class Sample {
             const Shape& shape = shapes[i];
             levels = std::max(levels, layer.level + 1);
             padded = std::max(padded, (layer.inputs + ROWS) * shape.in_stride);
-            gradients = std::max(gradients, layer.count * shape.gradient_stride);
-            widest = std::max(widest, shape.planes());
-            terms = std::max(terms, std::max(layer.inputs, layer.count) * layer.size * layer.size);
+            gradients = std::max(gradients, layer.filters * shape.gradient_stride);
+            widest = std::max(widest, shape.padded_channels());
+            terms = std::max(terms, std::max(layer.inputs, layer.filters) * layer.size * layer.size);
             colors = std::max(colors, COLORS * shape.feature_stride);
             cells = std::max(cells, shape.positions);
         }
@@ -56,8 +56,8 @@ class Sample {
             if (layer.level == NET && below != nullptr) pool(pooled, *below, layer, shape);
             else pad(std::max<int64_t>(layer.level, 0), shape);
             convolve(layer, shape, features);
-            const int64_t n = shape.features;
-            inner_products(features, shape.feature_stride, n, shape.positions, 1.0f / shape.cells(), tiles.get(),
+            const int64_t n = shape.channels;
+            inner_products(features, shape.feature_stride, n, shape.positions, 1.0f / shape.valid_count(), tiles.get(),
                            moments[i] + sample * n * (n + 1));
             if (layer.level == NET) below = &shape, pooled = features;
             features += shape.floats();
@@ -73,7 +73,7 @@ class Sample {
             const Shape& shape = shapes[i];
             features -= shape.floats();
             if (layer.level == NET && above != nullptr) unpool(layer, shape, *above);
-            differentiate(layer, shape, features, d_moments[i] + sample * shape.features * (shape.features + 1),
+            differentiate(layer, shape, features, d_moments[i] + sample * shape.channels * (shape.channels + 1),
                           layer.level == NET && above != nullptr);
             float* d_input = layer.level == NET ? chain.get() : input.get();
             convolve_back(layer, shape, d_input);
@@ -147,7 +147,7 @@ class Sample {
     }
 
     void unpool(const Layer& layer, const Shape& s, const Shape& above) {
-        for (int64_t c = 0; c < layer.count; ++c) {
+        for (int64_t c = 0; c < layer.filters; ++c) {
             float* to = &d_output[c * s.gradient_stride + s.margin];
             std::fill_n(to, s.positions + SLACK, 0.0f);
             for (int64_t y = 0; y < 2 * above.height; ++y) {
@@ -164,16 +164,16 @@ class Sample {
         taps(layer.inputs, layer.size, s.in_stride, s.pitch, 1);
         const bool both = layer.level != NET;
         combine<ROWS, WIDTH>(
-            layer.weights, layer.count, layer.inputs * layer.size * layer.size, input.get(), offsets.data(), s.positions,
+            layer.weights, layer.filters, layer.inputs * layer.size * layer.size, input.get(), offsets.data(), s.positions,
             [&](int64_t row) { return layer.bias[row]; },
             [&](int64_t row, int64_t t, Floats v) {
                 const Ints inside = *reinterpret_cast<const LooseInts*>(&valid[t]);
                 store(features + row * s.feature_stride + t, keep(inside, relu(v)));
-                if (both) store(features + (layer.count + row) * s.feature_stride + t, keep(inside, relu(-v)));
+                if (both) store(features + (layer.filters + row) * s.feature_stride + t, keep(inside, relu(-v)));
             });
         if (!both) return;
         for (int c = 0; c <= COLORS; ++c) {
-            float* to = features + (2 * layer.count + c) * s.feature_stride;
+            float* to = features + (2 * layer.filters + c) * s.feature_stride;
             std::fill_n(to, s.positions + SLACK, 0.0f);
             for (int64_t y = 0; y < s.out_height; ++y)
                 if (c == COLORS) std::fill_n(to + y * s.pitch, s.out_width, 1.0f);
@@ -185,15 +185,15 @@ class Sample {
 
     // Compute the gradient before the ReLU; with `add`, include the one that comes from the layer above.
     void differentiate(const Layer& layer, const Shape& s, const float* features, const float* d_moments, bool add) {
-        const int64_t n = s.features, rows = layer.level == NET ? n : n - 1;  // the ones are constant
-        const float scale = 1.0f / s.cells();
+        const int64_t n = s.channels, rows = layer.level == NET ? n : n - 1;  // the ones are constant
+        const float scale = 1.0f / s.valid_count();
         for (int64_t first = 0; first < rows; first += ROWS)
             for (int64_t k = 0; k < n; ++k)
                 for (int64_t i = first; i < first + ROWS; ++i)
                     pairs[first * n + k * ROWS + i - first] =
                         i < rows ? scale * (d_moments[i * (n + 1) + k] + d_moments[k * (n + 1) + i]) : 0;
         for (int64_t k = 0; k < n; ++k) offsets[k] = static_cast<int32_t>(k * s.feature_stride);
-        for (int64_t c = 0; c < layer.count; ++c) {
+        for (int64_t c = 0; c < layer.filters; ++c) {
             float* whole = &d_output[c * s.gradient_stride];
             std::fill_n(whole, s.margin, 0.0f);
             std::fill_n(whole + s.margin + s.positions, s.gradient_stride - s.margin - s.positions, 0.0f);
@@ -202,28 +202,28 @@ class Sample {
             pairs.get(), rows, n, features, offsets.data(), s.positions,
             [&](int64_t row) { return scale * d_moments[row * (n + 1) + n]; },
             [&](int64_t row, int64_t t, Floats v) {
-                const int64_t count = layer.count;
-                if (row >= 2 * count) {  // a color
-                    store(&d_colors[(row - 2 * count) * s.feature_stride + t], v);
+                const int64_t filters = layer.filters;
+                if (row >= 2 * filters) {  // a color
+                    store(&d_colors[(row - 2 * filters) * s.feature_stride + t], v);
                     return;
                 }
-                float* to = &d_output[row % count * s.gradient_stride + s.margin + t];
+                float* to = &d_output[row % filters * s.gradient_stride + s.margin + t];
                 const Ints active = ~(load(features + row * s.feature_stride + t) <= 0);
                 if (add) v += load(to);
                 v = keep(active, v);
-                store(to, row < count ? v : load(to) - v);
+                store(to, row < filters ? v : load(to) - v);
             });
     }
 
     void convolve_back(const Layer& layer, const Shape& s, float* d_input) {
-        taps(layer.count, layer.size, s.gradient_stride, s.pitch, -1);
+        taps(layer.filters, layer.size, s.gradient_stride, s.pitch, -1);
         const auto zero = [](int64_t) { return 0.0f; };
         const auto finish = [&](int64_t row, int64_t t, Floats v) { store(d_input + row * s.in_stride + t, v); };
-        const int64_t terms = layer.count * layer.size * layer.size, positions = s.rows * s.pitch;
+        const int64_t terms = layer.filters * layer.size * layer.size, positions = s.rows * s.pitch;
         const float* from = d_output.get() + s.margin;
         if (layer.inputs == COLORS)
-            combine<COLOR_ROWS, COLOR_WIDTH>(layer.back, COLORS, terms, from, offsets.data(), positions, zero, finish);
-        else combine<ROWS, WIDTH>(layer.back, layer.inputs, terms, from, offsets.data(), positions, zero, finish);
+            combine<COLOR_ROWS, COLOR_WIDTH>(layer.back_weights, COLORS, terms, from, offsets.data(), positions, zero, finish);
+        else combine<ROWS, WIDTH>(layer.back_weights, layer.inputs, terms, from, offsets.data(), positions, zero, finish);
         if (layer.level != NET)
             for (int c = 0; c < COLORS; ++c)
                 for (int64_t y = 0; y < s.out_height; ++y) {

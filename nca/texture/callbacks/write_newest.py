@@ -37,5 +37,5 @@ class WriteNewest(Callback):
         rule = averaged_rule(learner, self.ema).cpu()
         if all(torch.isfinite(weight).all() for weight in rule.parameters()):
             self._next = now + INTERVAL
-            with learner.write_failures.deferred(self.path):
+            with learner.write_failures.warn_on_failure(self.path):
                 save_rule(self.path, rule, {"training": {"iterations": learner.iteration}})

@@ -58,12 +58,12 @@ class Checkpoint(Callback):
             raise interruption(signum)
         if learner.seconds >= self._due and learner.training:
             self._due = learner.seconds + self.every_seconds
-            with learner.write_failures.deferred(self.path):
+            with learner.write_failures.warn_on_failure(self.path):
                 self._save(learner)
 
     def after_fit(self, learner: Learner) -> None:
         """Write the final state."""
-        with learner.write_failures.deferred(self.path):
+        with learner.write_failures.warn_on_failure(self.path):
             self._save(learner)
 
     def cleanup_fit(self, _: Learner) -> None:

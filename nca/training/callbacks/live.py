@@ -93,7 +93,7 @@ class LivePage(Callback):
             height=HEIGHT,
             time=time.strftime("%H:%M:%S"),
         )
-        with learner.write_failures.deferred(self.path):
+        with learner.write_failures.warn_on_failure(self.path):
             write_text(self.path, page)
 
 

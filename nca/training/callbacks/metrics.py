@@ -106,9 +106,9 @@ class Metrics(Callback):
         writer.writeheader()
         writer.writerows(self.rows)
         csv_path = self.path.with_suffix(".csv")
-        with learner.write_failures.deferred(csv_path):
+        with learner.write_failures.warn_on_failure(csv_path):
             write_text(csv_path, table.getvalue())
-        with learner.write_failures.deferred(self.path):
+        with learner.write_failures.warn_on_failure(self.path):
             self._rewrite()
 
     def _add_row(self, learner: Learner) -> None:
@@ -125,7 +125,7 @@ class Metrics(Callback):
         self.rows.append(row)
         if self.path is not None and self._writes and time.monotonic() >= self._due:
             self._due = time.monotonic() + SECONDS
-            with learner.write_failures.deferred(self.path):
+            with learner.write_failures.warn_on_failure(self.path):
                 self._append() if self._written else self._rewrite()
 
     def _append(self) -> None:

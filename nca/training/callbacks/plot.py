@@ -39,7 +39,7 @@ class Plot(Callback):
     def cleanup_fit(self, learner: Learner) -> None:
         """Write the file, even after an interruption."""
         if self.metrics.rows:
-            with learner.write_failures.deferred(self.path):
+            with learner.write_failures.warn_on_failure(self.path):
                 write_loss_plot(self.path, self.metrics.rows, self.metrics.terms, self.title)
 
 
@@ -63,7 +63,7 @@ def write_loss_plot(
 
     figure = Figure(figsize=(9, 5), dpi=120, facecolor=PAPER)
     axes = figure.add_axes((0.075, 0.11, 0.74, 0.79), facecolor=PAPER)
-    lines = [*colored(terms)] if len(terms) > 1 else []
+    lines = [*term_colors(terms)] if len(terms) > 1 else []
     for name, _, color in lines:
         axes.plot(*series(rows, name), color=color, lw=1.3)
     axes.plot(*series(rows, "loss"), color=INK, lw=2.2)
@@ -104,7 +104,7 @@ def write_loss_plot(
     write_atomically(path, data.getvalue())
 
 
-def colored(terms: Sequence[str]) -> Iterator[tuple[str, str, RGB]]:
+def term_colors(terms: Sequence[str]) -> Iterator[tuple[str, str, RGB]]:
     """Yield the name, label and color of every term: one hue per term, one shade per layer.
 
     ``term/layer`` is labeled ``layer`` if that name is unique.

@@ -78,10 +78,10 @@ class Snapshots(Callback):
         if not self.taken:
             return
         if self.sheet is not None:
-            with learner.write_failures.deferred(self.sheet):
+            with learner.write_failures.warn_on_failure(self.sheet):
                 write_image(self.sheet, contact_sheet(_images(evenly(self.taken, self.stages))))
         if self.movie is not None:
-            with learner.write_failures.deferred(self.movie):
+            with learner.write_failures.warn_on_failure(self.movie):
                 write_movie(self.movie, _images(self.taken), self.fps)
 
     def _due(self, learner: Learner) -> int:

@@ -24,7 +24,7 @@ def build_engine(
         state: state of a resumed learner; ``auto`` keeps the precision of that state.
 
     Raises:
-        InputError: float16 is requested on a CPU, or :func:`launched` fails.
+        InputError: float16 is requested on a CPU, or :func:`make_accelerate_engine` fails.
     """
     if precision == "float16" and device.type == "cpu":
         raise InputError("`precision` float16: needs a GPU; use float32 or bfloat16")
@@ -36,7 +36,7 @@ def build_engine(
     else:
         mixed = precision != "float32"
     if process_count() > 1:
-        return launched(bfloat16=mixed, cpu=device.type == "cpu")
+        return make_accelerate_engine(bfloat16=mixed, cpu=device.type == "cpu")
     dtype = torch.float16 if precision == "float16" else torch.bfloat16
     return Autocast(device.type, dtype) if mixed else Engine()
 
@@ -60,7 +60,7 @@ def process_count() -> int:
     return count
 
 
-def launched(*, bfloat16: bool = False, cpu: bool = False) -> Engine:
+def make_accelerate_engine(*, bfloat16: bool = False, cpu: bool = False) -> Engine:
     """Make the engine for one of several processes that a launcher has started.
 
     Args:

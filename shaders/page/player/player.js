@@ -90,7 +90,7 @@ class Player extends EventTarget {
   /** How reliable read-back is: exact for states, without visible differences for images. */
   probe() {
     const { gl, format } = this;
-    return { states: readBackError(gl, format) === 0, pictures: readBackError(gl, "rgba8") <= 1 };
+    return { states: readBackDifference(gl, format) === 0, pictures: readBackDifference(gl, "rgba8") <= 1 };
   }
 
   /** The largest number of cells along a side. */

@@ -1,6 +1,9 @@
-// Read states back from the device without waiting, and check whether the values are reliable.
+// Read states back from the device, and check whether the values are reliable.
 
-/** Reads the texels of a state texture without waiting for the device. */
+/**
+ * Starts to read the texels of a state texture. Call `poll` until it returns them, without waiting, or
+ * `take`, which waits. Each reader returns the texels once, and then frees its resources.
+ */
 class TexelReader {
   constructor(state) {
     const { gl, width, height, layers, format } = state;
@@ -18,7 +21,7 @@ class TexelReader {
     this.fence = gl.fenceSync(gl.SYNC_GPU_COMMANDS_COMPLETE, 0);
   }
 
-  /** The texels, or null while the device is not ready. */
+  /** The texels, or null while the device is not ready; does not wait. */
   poll() {
     const { gl } = this;
     return gl.clientWaitSync(this.fence, 0, 0) === gl.TIMEOUT_EXPIRED ? null : this.take();
@@ -41,10 +44,11 @@ class TexelReader {
 }
 
 /**
- * Largest difference between written and read values. To prevent fingerprinting, some browsers return
- * noise: Firefox with resistFingerprinting everywhere, Brave in the last bit of some bytes.
+ * Largest difference between written and read values. To prevent fingerprinting, some browsers add
+ * noise to what is read: to all values (Firefox with the setting resistFingerprinting), or to the last
+ * bit of some bytes (Brave).
  */
-function readBackError(gl, format) {
+function readBackDifference(gl, format) {
   const probe = new StateTexture(gl, 16, 16, 1, format);
   const Values = format === "rgba8" ? Uint8Array : Float32Array;
   const written = Values.from({ length: 16 * 16 * 4 }, (_, i) => (37 * i) % 251);

@@ -14,7 +14,7 @@ from nca.decoder import DecoderSettings
 from nca.errors import InputError
 from nca.exporters.command import export
 from nca.exporters.hosts import gallery
-from nca.exporters.hosts.gallery import thumbnail, zipped
+from nca.exporters.hosts.gallery import thumbnail, zip_archive
 from nca.exporters.settings import ExportOptions
 from nca.images import read_image, to_image, to_tensor
 from nca.rule import Rule
@@ -162,7 +162,7 @@ def test_decoders_and_materials_live_in_the_gallery(tmp_path, quick_thumbnails, 
 
 
 def test_the_same_files_zip_to_the_same_bytes():
-    assert zipped({"b": b"2", "a": b"1"}) == zipped({"a": b"1", "b": b"2"})
+    assert zip_archive({"b": b"2", "a": b"1"}) == zip_archive({"a": b"1", "b": b"2"})
 
 
 def test_what_cannot_be_shown_is_refused(tmp_path):

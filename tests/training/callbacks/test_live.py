@@ -18,7 +18,7 @@ from nca.training.charts import (
     loss_chart,
     round_numbers,
     round_powers,
-    thinned,
+    thin,
 )
 from nca.training.learner import Learner
 from tests.helpers.training_jobs import StopAt, unet_job
@@ -65,12 +65,12 @@ def test_what_is_far_below_the_loss_does_not_flatten_it() -> None:
 
 def test_long_curves_are_thinned_by_means() -> None:
     values = [float(i) for i in range(10 * POINTS + 3)]
-    points = thinned(values, values)
+    points = thin(values, values)
     assert len(points) <= POINTS
     assert points[-1][0] == values[-1]
     assert math.isclose(points[0][1], sum(values[:11]) / 11)
-    assert thinned([1, 2], [3, 4]) == [(1, 3), (2, 4)]
-    assert thinned([], []) == []
+    assert thin([1, 2], [3, 4]) == [(1, 3), (2, 4)]
+    assert thin([], []) == []
 
 
 @pytest.mark.parametrize("last", [1, 7, 99, 300, 1200, 123456])
