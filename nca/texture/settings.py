@@ -86,7 +86,7 @@ class RuleOptions(Bounded):
     """Number of values per cell; the first three are its color."""
     hidden: Annotated[int, Between(1, 1024)] = 32
     """Number of hidden units (inner values of the network)."""
-    update_rate: Annotated[float, Between(1e-3, 1)] = 0.5
+    update_rate: Annotated[float, Between(1e-3, 1), tyro.conf.arg(metavar="P")] = 0.5
     """Probability that a cell updates at each step."""
     padding: Literal["circular", "zeros", "reflect", "replicate"] = "circular"
     """What lies past the edge; circular: the opposite edge."""
