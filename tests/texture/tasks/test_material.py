@@ -106,7 +106,7 @@ def test_folders_of_photographs_and_pictures_are_left_alone(folder: Path, tmp_pa
         (["--maps", "metalness"],
          "--maps metalness: {} has only color, normal, height, roughness"),
         (["--preset", "small"],
-         "--channels 8: must be more than 8, which color, normal, height, roughness take; "
+         "--channels 8: must be more than 8, the channels of color, normal, height, roughness; "
          "use --preset material"),
         (["--decoder", "2", "--size", "128"],
          ": has 64x64 pixels, too few for --size 128 with a --decoder"),
