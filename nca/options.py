@@ -50,6 +50,7 @@ Scaling = Literal["squares", "smooth", "sharp"]  # how to draw cells that are la
 DT = tyro.conf.arg(aliases=("--pace",), metavar="X")  # the flag --dt, and its former name
 SIZE = tyro.conf.arg(metavar="WIDTHxHEIGHT")
 NAME = tyro.conf.arg(metavar="NAME")
+RULE = tyro.conf.arg(metavar="RULE")
 LAYER = tyro.conf.arg(metavar="LAYER")
 LAYERS = tyro.conf.arg(metavar="[LAYER ...]")
 NAMES = tyro.conf.arg(metavar="[NAME ...]")

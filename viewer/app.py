@@ -6,7 +6,7 @@ import os
 from dataclasses import replace
 from importlib.util import find_spec
 
-from nca.gallery import KINDS, gallery, gallery_path
+from nca.gallery import gallery, gallery_path
 from nca.viewer.headless import run_headless
 from nca.viewer.settings import ViewSettings
 
@@ -19,7 +19,7 @@ def run(settings: ViewSettings) -> None:
         GraphicsError: there is no display or no usable OpenGL.
     """
     if not settings.rules:
-        settings = replace(settings, rules=tuple(map(gallery_path, gallery(*KINDS))))
+        settings = replace(settings, rules=tuple(map(gallery_path, gallery("plain", "fine"))))
     if settings.run.headless:
         run_headless(settings)
     else:

@@ -7,7 +7,7 @@ from typing import Annotated
 import tyro
 
 from nca.errors import InputError
-from nca.options import NAMES, Between, Bounded, RulePath
+from nca.options import NAMES, RULE, Between, Bounded, RulePath
 
 MIN_SIZE, MAX_SIZE = 64, 1024
 
@@ -27,7 +27,7 @@ class EvalSettings(Bounded):
     """File for the HTML report."""
     json: Path | None = None
     """JSON file for the figures; default: a file beside the report."""
-    peer: Path | None = None
+    peer: Annotated[RulePath | None, RULE] = None
     """Another rule for the same image, for comparison."""
     vote: Path | None = None
     """File for a page on which people vote between two rules, images or folders; no report."""
@@ -45,7 +45,7 @@ class EvalSettings(Bounded):
     """Random seed of the first run; it is large so that it differs from training seeds."""
     overwrite: bool = False
     """Replace an earlier report."""
-    other: Annotated[Path | None, tyro.conf.Positional] = None
+    other: Annotated[RulePath | None, tyro.conf.Positional] = None
     """Another rule for the same image, in place of --peer."""
 
     def __post_init__(self) -> None:

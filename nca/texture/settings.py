@@ -50,7 +50,7 @@ class MaterialSettings(Bounded):
 class TaskSettings(Bounded):
     """What the rule learns; by default, the texture of the image."""
 
-    from_rule: Annotated[RulePath | None, tyro.conf.arg(aliases=("--from",))] = None
+    from_rule: Annotated[RulePath | None, tyro.conf.arg(aliases=("--from",), metavar="RULE")] = None
     """Rule file to start from. Its settings replace the rule options, except --state, and except
     --decoder if the file has no decoder."""
     grow: bool = False
