@@ -33,8 +33,9 @@ from nca.viewer.speed import Clock, Rates, SpeedControl
 
 MEASURE_EVERY = 30  # frames
 MESSAGE_SECONDS = 2.5
-LAMP = (0.36, 0.28)  # until the pointer moves it
-OLD_NEWS_SECONDS = 10.0  # between two messages on changed rules; training changes them often
+LAMP = (0.36, 0.28)  # position as fractions of the image, until the pointer moves the lamp
+# A changed rule is announced again after this time without changes; training changes rules often.
+QUIET_SECONDS = 10.0
 
 
 # Placeholder that does nothing, used until the file of a rule exists.
@@ -56,7 +57,7 @@ class Player:
         recordings: recordings of the display.
         running: false while the simulation is paused.
         size: width and height of the image in pixels; (0, 0): there is no image.
-        ratio: pixels per screen unit.
+        ratio: device pixels per logical pixel of the window.
         ring: the ring that shows the brush: x, y and radius in cells, strength.
         trouble: message while something is wrong; otherwise "".
 
@@ -142,7 +143,10 @@ class Player:
 
     @property
     def extent(self) -> tuple[int, int]:
-        """Width and height of the displayed area, in cells: of the grid, or of all channels."""
+        """Width and height of the displayed area, in cells.
+
+        This is the grid or, in the view of all channels, one copy of the grid per channel.
+        """
         return extent(self.simulation, self.look)
 
     @property
@@ -156,7 +160,7 @@ class Player:
 
     @property
     def title(self) -> str:
-        """Names of the rules that have cells."""
+        """Names of the rules that own at least one cell."""
         return ", ".join(self.names[number] for number in self.simulation.field.present)
 
     def say(self, text: str) -> None:
@@ -214,7 +218,7 @@ class Player:
             self.camera.fit(self.extent, self.size, wraps=self._repeats)
 
     def move_lamp(self, x: float, y: float) -> None:
-        """Light materials from above a pixel."""
+        """Move the lamp that lights materials to a position above a pixel."""
         if all(self.size):
             self.look.lamp = x / self.size[0], y / self.size[1]
 
@@ -226,10 +230,10 @@ class Player:
             self.fit()
 
     def restore(self, saved: SavedState) -> None:
-        """Continue from a saved state; the grid takes its size.
+        """Continue from a saved state; the grid is resized to fit it.
 
         Raises:
-            InputError: the state belongs to rules of other sizes.
+            InputError: the state does not fit the loaded rules.
         """
         old = self.simulation
         channels, height, width = saved.state.shape
@@ -257,7 +261,9 @@ class Player:
         self._recover()
 
     def place(self, pattern: Pattern) -> None:
-        """Put a pattern in the middle of an empty grid, in states of the first rule that has cells.
+        """Clear the grid and put a pattern in its middle.
+
+        The states of the pattern are those of the first rule that owns cells.
 
         Raises:
             InputError: the rule has no numbered states, or the pattern does not fit.
@@ -285,7 +291,12 @@ class Player:
         )
 
     def reset(self, tool: str = "start", *, seed: int | None = None) -> None:
-        """Restart, optionally with another seed; this can be undone."""
+        """Restart, optionally with another seed; this can be undone.
+
+        Args:
+            tool: "start" for the rule's initial state, "plant" for one planted cell, or "noise".
+            seed: random seed; default: the same as before.
+        """
         self.history.remember(self.simulation)
         if seed is not None:
             self.simulation.seed = seed
@@ -300,7 +311,7 @@ class Player:
         return undone
 
     def _recover(self) -> None:
-        """Resume after a change of the state, and drop old measurements."""
+        """Resume if an alarm had paused the simulation, and drop old measurements."""
         self.running = self.running or self._alarmed
         self._alarmed = False
         self.trouble = ""
@@ -309,7 +320,7 @@ class Player:
         self.state_range = None
 
     def open_input(self, text: str) -> None:
-        """Use moving images as input.
+        """Use a video, a camera or a folder of images as input.
 
         Raises:
             InputError: the input cannot be read.
@@ -375,7 +386,7 @@ class Player:
                     self.say(f"New rule: {name}, restarted")
                 elif self.clock() >= self._news_after:
                     self.say(f"New rule: {name}")
-                self._news_after = self.clock() + OLD_NEWS_SECONDS
+                self._news_after = self.clock() + QUIET_SECONDS
             except Exception as error:  # drivers can raise anything; keep the previous rule
                 self.say(f"{name}: {explain(error)}")
 
@@ -394,4 +405,4 @@ class Player:
         self.state_range = self.meter.update(self.simulation) or self.state_range
         if self.state_range and self.state_range.broken_cells and not self.trouble:
             self.running, self._alarmed = False, True
-            self.trouble = "The state is no longer finite. R resets, Ctrl+Z undoes."
+            self.trouble = "Some cell values are infinite. R resets, Ctrl+Z undoes."

@@ -17,7 +17,7 @@ from nca.rng import CPU, random_masks
 
 SIZE, BATCH, STEPS = (32, 2, 4) if SMALL else (64, 2, 16)
 ERROR = "largest relative error"
-COSINE = "1 - cosine of the gradients"
+COSINE = "1 - cosine similarity"
 FLOAT32_LIMIT, BFLOAT16_LIMIT = 1e-5, 1e-3
 # If two features are almost equal, max pooling may choose a different one in float32 than in
 # float64.
@@ -32,7 +32,7 @@ Gradients = list[Tensor]
 def check_unroll(
     channels: int, hidden: int, backend: Backend, *, bfloat16: bool, device: torch.device = CPU
 ) -> Parity:
-    """Compare an unroll's last state and weight gradients with the lesson's steps in float64."""
+    """Compare an unroll's last state and weight gradients with those of the lesson in float64."""
     model = SimpleCA(channels, hidden)
     state = torch.rand(BATCH, channels, SIZE, SIZE) - 0.5
     masks = random_masks(STEPS, BATCH, SIZE, SIZE, 0.5, torch.Generator().manual_seed(0))
@@ -48,10 +48,7 @@ def check_unroll(
 
 
 def check_iteration(channels: int, hidden: int, backend: Backend, *, bfloat16: bool) -> Parity:
-    """Compare weight gradients of a whole iteration (unroll and loss) with the lesson's.
-
-    The lesson's gradients are computed in float64.
-    """
+    """Compare the results of an iteration (unroll and loss) with those of the lesson in float64."""
     model, vgg = SimpleCA(channels, hidden), make_vgg16()
     state = torch.rand(BATCH, channels, SIZE, SIZE) - 0.5
     target = torch.rand(1, 3, SIZE, SIZE)
@@ -81,12 +78,14 @@ def check_simulation(channels: int, hidden: int, backend: Backend) -> Parity:
 
 
 def check_peer(name: str, channels: int, hidden: int) -> Parity:
-    """Compare the last state and weight gradients of another library's unroll in float32.
+    """Compare another library's unroll in float32 with that of the lesson in float64.
+
+    The last states and the weight gradients are compared.
 
     Raises:
         PeerError: the peer cannot be run.
     """
-    # CAX draws its own masks; if every cell fires, no random numbers matter.
+    # CAX draws its own masks; if every cell fires, the random numbers do not matter.
     work = PeerWork(channels, hidden, size=SIZE, every_cell=name == "cax")
     last, _, *gradients = work.run(name).results
     right = _lesson_gradients(

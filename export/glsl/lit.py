@@ -1,7 +1,8 @@
-"""The shaders that draw materials: as a lit surface, or one of their maps; see ``lit.glsl``.
+"""The shaders that draw a material, as a lit surface or as one of its maps; see ``lit.glsl``.
 
-If a rule has a decoder, a first shader draws all maps at the resolution of the pixels, into the
-*fine* texture (``fine.glsl``), and ``lit.glsl`` reads them there instead of from the cells.
+If a rule has a decoder, a first shader (``fine.glsl``) draws all maps into the *fine* texture,
+which has the resolution of the image. ``lit.glsl`` then reads the maps there instead of in the
+cells.
 """
 
 from nca.exporters.glsl.fragments import Capabilities, fetch_text, head_text, with_macro
@@ -16,7 +17,10 @@ MAP_VIEWS: tuple[str, ...] = (LIT, *list(MAPS)[1:])
 
 
 def map_layout(maps: tuple[MapName, ...]) -> int:
-    """Encode the first channel of each map except color: 4 bits per map, the lowest bits first."""
+    """Pack the number of each map's first channel into an integer, 4 bits per map, without color.
+
+    The first map has the lowest bits.
+    """
     channels = map_channels(maps)
     return sum(channels[n].start << 4 * i for i, n in enumerate(list(MAPS)[1:]) if n in channels)
 
@@ -30,7 +34,7 @@ def lit_fragment(capabilities: Capabilities, channels: int) -> str:
     """Return the shader that draws materials; the caller adds the macros of ``lit.glsl``.
 
     Args:
-        capabilities: features of a device, including the blending of several rules.
+        capabilities: what the device supports, and whether several rules are blended.
         channels: number of channels of the state.
     """
     return (

@@ -25,8 +25,8 @@ DATA_FORMATS = {
     "rgba16f": "R16G16B16A16_SFLOAT",
     "rgba8": "R8G8B8A8_UNORM",
 }
-UNTESTED = "Tested as OpenGL compute shaders, not in Godot itself."
-PIXELS = 512  # side of the picture of a decoder, if no grid size is given
+NOTE = "Tested as OpenGL compute shaders, not in Godot itself."
+PIXELS = 512  # side in pixels of the image that a decoder draws, if no grid size is given
 WEIGHTS = """layout(set = 0, binding = 5, std430) restrict readonly buffer NcaWeights {
   vec4 texel[];
 } nca_weights;
@@ -48,14 +48,14 @@ vec3 nca_values(int nca_channel, ivec2 nca_at) {{
               nca_value(nca_channel + 2, nca_at));
 }}
 
-// A normal of length 1, from its values in [0, 1] to such values.
+// Scale a normal to length 1. Argument and result are encoded as values in [0, 1].
 vec3 nca_unit(vec3 nca_normal) {{
   vec3 nca_n = 2.0 * nca_normal - 1.0;
   return 0.5 * nca_n / max(length(nca_n), 1e-12) + 0.5;
 }}
 """
 GROUP = "layout(local_size_x = 8, local_size_y = 8, local_size_z = 1) in;\n"
-# Godot makes no mipmaps of textures that shaders write; without them, materials flicker afar.
+# Godot makes no mipmaps of textures that shaders write; without them, distant materials flicker.
 MIPMAP = f"""
 {GROUP}layout(set = 0, binding = 0, rgba16f) restrict readonly uniform image2D nca_fine;
 layout(set = 0, binding = 1, rgba16f) restrict writeonly uniform image2D nca_coarse;
@@ -73,20 +73,20 @@ void main() {{
 CONSTANTS = """layout(push_constant, std430) uniform NcaConstants {
   ivec2 size;   // cells across and down
   uint step;    // number of the step
-  uint seed;    // decides which cells fire
+  uint seed;    // determines which cells fire
   vec4 brush;   // x, y, radius in cells (below 0: everywhere), tool: 0 erase, 1 plant, 3 restart
 } nca_constants;
 """
 
 
 def build(name: str, file: RuleFile, options: ExportOptions) -> Files:
-    """``nca_*.glsl``, ``nca_texture.gd`` and the weights if necessary."""
+    """Build the shaders ``nca_*.glsl``, the script ``nca_texture.gd`` and, if needed, weights."""
     rule = file.rule
     settings = rule.settings
     store = choose_store(rule, options.weights)
     drawing_store = choose_decoder_store(rule, options.weights) if rule.decoder else "inline"
     dies = settings.alive_threshold is not None
-    credit = [*credit_lines(name, file), UNTESTED]
+    credit = [*credit_lines(name, file), NOTE]
     groups = range(group_count(settings.channels))
     call = ", ".join(f"nca_n{g}" for g in groups)
     step = (WEIGHTS if store == "texture" else "") + FIELDS
@@ -168,7 +168,7 @@ def _compute(
         f"  imageStore(nca_next, ivec3(nca_at, {g}), nca_encode(nca_n{g}));\n"
         for g in range(group_count(rule.settings.channels))
     )
-    # `main` calls nca_hash; if all cells fire, only start_source contains it.
+    # `main` calls nca_hash. start_source contains it; body does not if all cells fire.
     source = without_repeats(start_source(rule) + body)
     return f"""{_head(rule, options, credit)}{images}{source}
 void main() {{
@@ -208,9 +208,9 @@ void main() {{
 
 
 def _draw(rule: Rule, options: ExportOptions, credit: list[str], store: Store) -> str:
-    """The shader that draws the textures of :func:`_texels`, of any size if there is a decoder."""
+    """The shader that draws the textures of :func:`_texels`; a decoder draws them at any size."""
     texels = _texels(rule)
-    # Godot decodes the colors of some textures in 8-bit formats, but never those in half floats.
+    # Godot converts some 8-bit textures from sRGB to linear colors, but never half-float textures.
     images = "".join(
         f"layout(set = 0, binding = {binding}, rgba16f) restrict writeonly uniform image2D"
         f" nca_{name}_texture;\n"
@@ -262,7 +262,7 @@ def _texels(rule: Rule) -> dict[str, str]:
 def run(
     files: Files, rule: Rule, options: ExportOptions, state: Tensor, frames: int, context: Context
 ) -> Tensor:
-    """Run the compute shaders in OpenGL, in the order of the node's script."""
+    """Run the compute shaders in OpenGL, in the same order as the node's script."""
     machine = ComputeMachine(context, files, rule, options, state)
     for step in range(frames * free_steps(options)):
         machine.step(step)
@@ -272,7 +272,7 @@ def run(
 def draw(
     files: Files, rule: Rule, options: ExportOptions, state: Tensor, context: Context
 ) -> Tensor:
-    """Draw the textures in OpenGL; return the values of all maps in their order, [N, h, w]."""
+    """Draw the textures in OpenGL; return all maps in the order of the rule's maps, [N, h, w]."""
     height, width = state.shape[1:]
     scale = rule.settings.pixels_per_cell
     machine = ComputeMachine(context, files, rule, options, state)

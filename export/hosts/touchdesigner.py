@@ -29,7 +29,7 @@ PIXEL_FORMATS = {
     "rgba16f": "16-bit float (RGBA)",
     "rgba8": "8-bit fixed (RGBA)",
 }
-UNTESTED = "Tested in OpenGL with TouchDesigner's declarations, but not in TouchDesigner itself."
+NOTE = "Tested in OpenGL with TouchDesigner's declarations, but not in TouchDesigner itself."
 
 
 _FIELDS = """
@@ -59,7 +59,7 @@ def build(name: str, file: RuleFile, options: ExportOptions) -> Files:
     """``step*.frag``, ``live*.frag`` if cells die, ``view.frag`` and ``network.txt``."""
     frame_steps(file.rule, options)
     rule = file.rule
-    head = comment([*credit_lines(name, file), "", "For a GLSL TOP.", UNTESTED]) + "\n"
+    head = comment([*credit_lines(name, file), "", "For a GLSL TOP.", NOTE]) + "\n"
     groups = group_count(rule.settings.channels)
     parts = [
         range(first, min(first + MAX_BUFFERS, groups)) for first in range(0, groups, MAX_BUFFERS)
@@ -191,7 +191,7 @@ def _recipe(name: str, file: RuleFile, options: ExportOptions, buffers: list[int
     several = len(buffers) > 1
     lines = [
         *credit_lines(name, file),
-        UNTESTED,
+        NOTE,
         "",
         f"1. Make a Constant TOP 'zero': {side} x {side}, {PIXEL_FORMATS[options.state]},"
         " all values 0.",

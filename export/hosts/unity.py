@@ -19,14 +19,14 @@ from nca.exporters.target import Files, RuleTarget, free_steps
 from nca.rulefile import RuleFile
 
 PIXELS, MAX_PIXELS = 512, 4096  # side of the picture
-UNTESTED = "Tested as OpenGL shaders, not in Unity itself."
+NOTE = "Tested as OpenGL shaders, not in Unity itself."
 SCRIPT = "NcaTexture.cs"
 
 
 def build(name: str, file: RuleFile, options: ExportOptions) -> Files:
     """``NAME.shader``, ``NAME.hlsl`` and ``NcaTexture.cs``."""
     rule, stem = file.rule, file_name(name)
-    credit = [*credit_lines(name, file), UNTESTED]
+    credit = [*credit_lines(name, file), NOTE]
     free = replace(options, grid=None)  # the script sets the number of cells
     tiles = ping_pong_tiles(rule, free)
     side = options.grid or default_side(rule, PIXELS)

@@ -187,4 +187,4 @@ class DemoSettings(Bounded):
     overwrite: bool = False
     """Replace earlier results in the output folder."""
     quiet: bool = False
-    """Print one line per tenth of the run, instead of a progress bar."""
+    """Print a line after each tenth of the run, instead of a progress bar."""

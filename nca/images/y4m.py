@@ -13,11 +13,13 @@ OFFSET = np.array([0, 128, 128])
 
 
 def write_y4m(out: BinaryIO, frames: Iterable[Image.Image], frames_per_second: float) -> None:
-    """Write frames one at a time, in full range (BT.601, as in JPEG), without chroma subsampling.
+    """Write frames one at a time, with the BT.601 matrix in full range, as in JPEG.
+
+    Chroma is not subsampled.
 
     Args:
         out: destination, such as ``sys.stdout.buffer``.
-        frames: RGB images of one size.
+        frames: RGB images, all of the same size.
         frames_per_second: written into the header.
 
     Raises:

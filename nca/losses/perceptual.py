@@ -1,4 +1,4 @@
-"""The style-transfer loss: distances from the style of some images and the content of another.
+"""Losses of network features: the style and content of style transfer, and the perceptual loss.
 
 Gatys, Ecker and Bethge, "Image Style Transfer Using Convolutional Neural Networks", CVPR 2016. All
 terms share the same features, which are computed once::
@@ -32,7 +32,8 @@ def mixture(
     """Describe a mixture of several styles, or of parts of one style, with given shares.
 
     A mixture is a single target. If each style were a separate target, the style with the largest
-    weight would win outright, because distances grow only linearly.
+    weight would be the only one to show: the weighted sum of distances |x - a| has its minimum at
+    one of the points a, not between them.
     """
     shares = shares or [1.0] * len(descriptions)
     shares = [share / sum(shares) for share in shares]
@@ -51,7 +52,7 @@ class StyleTerm:
         weights: weights of layers by name; 1 for layers that are not named.
         weight: weight of the term.
         region: part of the images to compare, [H, W] bool; default: everything.
-        name: name of the term; layers are called ``name/layer``, or just ``layer`` if it is empty.
+        name: name of the term; layers are called ``name/layer``, or ``layer`` if the name is empty.
 
     Raises:
         InputError: a weight names a layer that does not exist.
@@ -76,7 +77,7 @@ class StyleTerm:
         return describe({name: layers[name] for name in self.targets}, self.statistic, region)
 
     def compare(self, descriptions: Features) -> dict[str, Tensor]:
-        """Weighted distance of every layer, [B]."""
+        """Weighted distance of every layer from its target, [B]."""
         return {
             f"{self.name}/{layer}" if self.name else layer: self.weights[layer]
             * self.statistic.compare(descriptions[layer], target)
@@ -84,7 +85,7 @@ class StyleTerm:
         }
 
     def __call__(self, layers: Features) -> dict[str, Tensor]:
-        """Weighted distance of every layer of images, [B]."""
+        """Weighted distance of every layer of images from its target, [B]."""
         return self.compare(self.describe(layers, self.region))
 
 
@@ -115,10 +116,10 @@ class ContentTerm:
 
 
 def relative(content: Features, weight: float, weights: Mapping[str, float]) -> dict[str, float]:
-    """Compute layer weights such that a difference as large as the content costs ``weight``.
+    """Divide ``weight`` by the mean square of the content in each layer.
 
-    This makes networks and layers comparable. ``weights`` holds additional factors by layer name,
-    1 by default.
+    This makes networks and layers comparable: a difference with the same mean square as the content
+    adds ``weight`` to the loss. ``weights`` holds additional factors by layer name, 1 by default.
 
     Raises:
         InputError: a weight names a layer that does not exist.
@@ -138,19 +139,19 @@ def check_layers(weights: Mapping[str, float], layers: Mapping[str, object]) -> 
     """
     unknown = sorted(set(weights) - set(layers))
     if unknown:
-        raise InputError(f"no layer {unknown[0]!r}; there are {list(layers)}")
+        raise InputError(f"no layer {unknown[0]!r}; the layers are {', '.join(layers)}")
 
 
 class PerceptualLoss:
     """Distance between the features of images and of their originals, at the same position.
 
     Johnson, Alahi and Fei-Fei, "Perceptual Losses for Real-Time Style Transfer and
-    Super-Resolution", ECCV 2016. Here, every layer counts, and its squared differences are divided
-    by the mean square of its features in an example.
+    Super-Resolution", ECCV 2016. Unlike in the paper, all layers are used, and the squared
+    differences of a layer are divided by the mean square of its features in an example image.
 
     Args:
         features: computes the layers to compare.
-        example: an image like the originals, [1, 3, H, W] in [0, 1].
+        example: a typical original, [1, 3, H, W] in [0, 1].
         weights: weights by layer name, 1 by default.
 
     Raises:
@@ -237,8 +238,8 @@ def select(features: Tensor, region: Tensor | None) -> Tensor:
     chosen = inside.flatten().nonzero().flatten()
     if len(chosen) == 0:
         raise InputError(
-            f"a mask of {region.shape[1]}x{region.shape[0]} pixels leaves no position of a layer "
-            f"of {features.shape[-1]}x{features.shape[-2]}; make its white part larger"
+            f"mask of {region.shape[1]}x{region.shape[0]} pixels: its white part is too small, it "
+            f"covers no position of a {features.shape[-1]}x{features.shape[-2]} feature layer"
         )
     return features.flatten(2).index_select(2, chosen.to(features.device))[:, :, None]
 

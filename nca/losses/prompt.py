@@ -53,7 +53,8 @@ def load_clip(name: str, device: torch.device = CPU) -> Clip:
         device: device of the model.
 
     Raises:
-        InputError: open_clip is not installed, or the model is unknown or cannot be downloaded.
+        InputError: open_clip is not installed, or the model is unknown, incomplete or cannot be
+            loaded.
     """
     try:
         import open_clip  # noqa: PLC0415  (optional)
@@ -73,7 +74,7 @@ def load_clip(name: str, device: torch.device = CPU) -> Clip:
             near = [tag for model, tag in known if model == architecture]
             names = near or sorted({model for model, _ in known if "B-32" in model})
             raise InputError(
-                f"`clip` {name}: open_clip has no such weights; there are {', '.join(names)}"
+                f"`clip` {name}: open_clip has no such model; choose from {', '.join(names)}"
             )
     try:
         model = open_clip.create_model(architecture, pretrained=weights)
@@ -131,7 +132,7 @@ class PromptLoss(Term):
         return f"PromptLoss({self.words!r})"
 
     def _crop(self, images: Tensor, generator: torch.Generator) -> Tensor:
-        """Crop one square from all images; scale it to the model's size, [B, 3, side, side]."""
+        """Crop the same square from every image; scale it to the size of the model's inputs."""
         height, width = images.shape[2:]
         size, x, y = torch.rand(3, generator=generator).tolist()
         side = max(8, round(min(height, width) * (MIN_CROP + (1 - MIN_CROP) * size)))

@@ -41,7 +41,8 @@ class PromptSettings(Bounded):
     prompt_weight: Weight = 1.0
     """Weight of the distance between texture and text."""
     clip: Annotated[str, tyro.conf.arg(metavar="NAME|FOLDER")] = "ViT-B-32/laion2b_s34b_b79k"
-    """CLIP model that compares the text with the texture: its open_clip name, or a folder."""
+    """CLIP model that compares the text with the texture: its name in the library open_clip, or a
+    folder."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ class LossSettings(Bounded):
     statistic: Annotated[str, NAME] = "wasserstein"
     """wasserstein, gram, transport, moments, or lesson20."""
     layer_weights: Annotated[NamedWeights, LAYER_WEIGHTS] = field(default_factory=dict)
-    """Weights of feature layers; metrics.jsonl lists the names."""
+    """Weights of layers; metrics.jsonl of any earlier run lists the names."""
     texture_weight: Weight = 1.0
     """Weight of the texture loss."""
     border: Annotated[Literal["reflect", "zeros"], tyro.conf.Fixed] = "reflect"

@@ -234,7 +234,7 @@ class ReconstructSettings(Bounded):
     overwrite: bool = False
     """Replace the results in the output folder."""
     quiet: bool = False
-    """Print one line per tenth of the run, instead of a progress bar."""
+    """Print a line after each tenth of the run, instead of a progress bar."""
 
     def as_style(self) -> StyleSettings:
         """Express this task as a style transfer without a style."""
@@ -290,7 +290,7 @@ class VisualizeSettings(Bounded):
     overwrite: bool = False
     """Replace the results in the output folder."""
     quiet: bool = False
-    """Print one line per tenth of the run, instead of a progress bar."""
+    """Print a line after each tenth of the run, instead of a progress bar."""
 
 
 def parse_color(text: str) -> tuple[float, float, float]:

@@ -10,9 +10,9 @@ from contextlib import contextmanager
 import torch
 
 ROUNDS = 5  # maximum number of rounds in a trial
-GAIN = 0.9  # more threads are used only if they take less than this fraction of the time
+GAIN = 0.9  # more threads are used only if they take less than this fraction of fewer threads' time
 MAX_SECONDS = 1.0  # once a trial has taken this long, no further round starts
-INTERVAL = 60.0  # seconds until a result expires, because other programs start and end
+INTERVAL = 60.0  # seconds until a result expires; by then, the load of the machine may have changed
 
 
 class ThreadCount:
@@ -29,8 +29,8 @@ class ThreadCount:
             run: does a small, typical piece of work with the given number of threads.
 
         Returns:
-            At most the smallest of ``torch.get_num_threads()``, :func:`usable_cpus` and
-            ``samples``.
+            The fastest number of threads, at most the smallest of ``torch.get_num_threads()``,
+            :func:`usable_cpus` and ``samples``.
         """
         limit = min(torch.get_num_threads(), usable_cpus())
         if min(limit, samples) <= 1:
@@ -52,7 +52,7 @@ def usable_cpus() -> int:
 def fastest(limit: int, run: Callable[[int], object]) -> int:
     """Time 1, 2, 4, ... and ``limit`` threads in turn; choose more than 1 only for a clear gain.
 
-    On a busy machine, additional threads have to wait for a core, so one thread is best.
+    On a busy machine, additional threads have to wait for a core, so one thread is often best.
     """
     counts = sorted({limit, *(2**i for i in range(limit.bit_length()))})
     times: dict[int, list[float]] = {count: [] for count in counts}
@@ -72,7 +72,7 @@ def fastest(limit: int, run: Callable[[int], object]) -> int:
 
 
 def convolution() -> None:
-    """Do typical work of an image network: about ten milliseconds on one core."""
+    """Do work that is typical of an image network: about ten milliseconds on one core."""
     torch.conv2d(torch.ones(4, 64, 64, 64), torch.ones(64, 64, 3, 3))
 
 

@@ -40,10 +40,10 @@ class MaterialSettings(Bounded):
     """Maps of a material, such as color and normal, that one rule learns together."""
 
     maps: Annotated[tuple[MapName, ...], tyro.conf.arg(metavar="[MAP ...]")] = ()
-    """Maps to learn: color, normal, height, roughness, occlusion, metalness; from an image, they
-    are estimated. Default: all maps of a material, or only the color of an image."""
+    """Maps to learn: color, normal, height, roughness, occlusion, metalness. If PICTURE is one
+    image, they are estimated from it. Default: all maps of a material; color for one image."""
     map_weights: NamedWeights = field(default_factory=dict)
-    """Map names and weights; for the loss, each map is multiplied by its weight, by default 1."""
+    """Map names and their weights in the loss; the default weight is 1."""
 
 
 @dataclass(frozen=True)
@@ -51,16 +51,17 @@ class TaskSettings(Bounded):
     """What the rule learns; by default, the texture of the image."""
 
     from_rule: Annotated[RulePath | None, tyro.conf.arg(aliases=("--from",), metavar="RULE")] = None
-    """Rule file to start from. Its settings replace the rule options, except --state, and except
-    --decoder if the file has no decoder."""
+    """Rule file to start from. Its settings are used instead of the rule options below. You can
+    still set --state, and add a decoder with --decoder."""
     grow: bool = False
     """Grow the whole image from one cell, instead of a texture."""
     restore: bool = False
     """Learn to remove noise and repair damage in the image, instead of learning a texture."""
     also: tuple[Picture, ...] = ()
-    """Up to two more images; the noise in the initial state selects the one that grows."""
+    """Up to two more images for the same rule. The initial state contains noise; the pattern of
+    this noise determines which image grows."""
     presets: tuple[Preset, ...] = ()
-    """For a folder of images: train one rule per image and preset."""
+    """For a folder of images: train a rule for every image and preset."""
     material: Annotated[MaterialSettings, tyro.conf.arg(name="material", prefix_name=False)] = (
         field(default_factory=MaterialSettings)
     )
@@ -91,13 +92,13 @@ class RuleOptions(Bounded):
     padding: Literal["circular", "zeros", "reflect", "replicate"] = "circular"
     """What lies past the edge; circular: the opposite edge."""
     state: Literal["rgba32f", "rgba8"] = "rgba32f"
-    """Storage format of cell values: 32-bit floats or bytes."""
+    """Store cell values as 32-bit floats or as bytes."""
     decoder: Annotated[int, OneOf((0, *range(2, 17))), tyro.conf.arg(metavar="N")] = 0
     """Let a second network draw each cell as NxN pixels; 0: off."""
     noise: Annotated[float, Between(0, 10)] = 0.0
     """Strength of the noise in the initial state; 0: none."""
     dilation: Annotated[int, Between(1, 3)] = 1
-    """Reach of three more filters, in cells; 1: none."""
+    """With 2 or 3, cells also see cells at this distance."""
 
     @property
     def wraps(self) -> bool:
@@ -107,10 +108,10 @@ class RuleOptions(Bounded):
 
 @dataclass(frozen=True)
 class UnrollSettings(Bounded):
-    """Grid size and steps per iteration; a step updates a cell with probability --update-rate."""
+    """Grid size and steps per iteration."""
 
     grid: Side = 64
-    """Cells per side of the grid in the first part of training; it may differ from the image."""
+    """Cells per side of the grid in the first part of training; need not match --size."""
     late_grid: Side = 96
     """Cells per side of the grid in the later part of training."""
     steps: Annotated[tuple[int, int], Between(1)] = (16, 32)
@@ -143,12 +144,12 @@ class PoolSettings(Bounded):
     pool_size: Annotated[int, Between(1, 65536)] = 64
     """Number of grids in the pool."""
     reset_rate: Rate = 0.5
-    """Probability that one grid of the batch is reset to its initial state."""
+    """Probability per iteration that one grid of the batch is reset to its initial state."""
     damage_rate: Rate = 0.25
-    """Probability that one grid of the batch is damaged; the rule learns to repair it."""
+    """Probability per iteration that one grid of the batch is damaged, to learn repair."""
     aging_rate: Rate = 0.0
-    """In the later part of training, probability that one grid of the batch first runs for 1,000
-    steps without gradients, so that old textures stay stable."""
+    """Probability per iteration that one grid of the batch first runs for 1,000 steps that are not
+    trained on. Then the texture stays stable for longer. Applies to the later part of training."""
     unroll: Annotated[UnrollSettings, tyro.conf.arg(name="grid and steps", prefix_name=False)] = (
         field(default_factory=UnrollSettings)
     )
@@ -173,14 +174,16 @@ class OptimizerSettings(Bounded):
     final_rate: Rate = 0.03
     """Final learning rate, as a fraction of the peak."""
     filter_scale: tuple[float, ...] = (1.0, 0.25, 0.25, 0.1)
-    """Factors of the learning rate for first-layer weights, one for each of the four filters."""
+    """One number per filter: the weights that read this filter learn at --learning-rate times the
+    number."""
     cap_gradients: Annotated[
         bool,
-        tyro.conf.arg(help="Turn off gradient clipping, and the skipping of grids that blew up."),
+        tyro.conf.arg(help="Turn off gradient clipping, and do not skip grids that blew up."),
     ] = True
     """Clip the norm of each grid's gradient at the batch median; skip grids that blew up."""
     ema: Annotated[float, Between(0, 0.9999)] = 0.98
-    """Decay of the moving average of the weights, which is what is saved; 0: no average."""
+    """The saved weights are a moving average over the iterations; this is its decay. 0: save the
+    weights themselves."""
 
     def __post_init__(self) -> None:
         """Check values."""
@@ -216,12 +219,12 @@ class TrainSettings(Bounded):
     """Output folder."""
     limits: Annotated[Limits, WITHOUT_TITLE] = field(default_factory=Limits)
     preset: Preset = "small"
-    """Sets the defaults of the other options: tiny (smallest rule), small, full (best quality),
-    material (several maps), noise (for a changeable pattern size and speed), lesson20 (as in
-    fast.ai's lesson 20)."""
+    """Set the defaults of the other options: tiny (smallest rule), small, full (best quality),
+    material (several maps), noise (size and speed can be changed later), lesson20 (as in fast.ai's
+    lesson 20)."""
     size: Annotated[int, Between(32, 1024)] = 128
-    """The image is cropped to a square and scaled to this side, in pixels; without --decoder, a
-    pixel is a cell."""
+    """Width and height to which the image is cropped and scaled, in pixels. Without --decoder, one
+    pixel is one cell."""
     view: bool = False
     """Open a window that shows the rule during training."""
     run: RunSettings = field(default_factory=RunSettings)

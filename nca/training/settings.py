@@ -10,7 +10,7 @@ DeviceName = Literal["auto", "cpu", "cuda", "mps"]
 
 @dataclass(frozen=True)
 class RunSettings(Bounded):
-    """Random seed, handling of earlier results, and output."""
+    """Random seed, what happens to earlier results, and what is printed."""
 
     seed: int = 0
     """Random seed."""
@@ -19,7 +19,7 @@ class RunSettings(Bounded):
     overwrite: bool = False
     """Replace earlier results in the output folder."""
     quiet: bool = False
-    """Print one line per tenth of the run, instead of a progress bar."""
+    """Print a line after each tenth of the run, instead of a progress bar."""
     log: tuple[Literal["tensorboard", "wandb"], ...] = ()
     """Also send the loss to TensorBoard or Weights & Biases; requires the `log` extra."""
 

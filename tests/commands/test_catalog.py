@@ -50,8 +50,8 @@ def test_an_option_has_its_values_default_and_group() -> None:
 
 def test_lines_of_a_docstring_are_joined() -> None:
     assert catalog("train")["--size"].help == (
-        "The image is cropped to a square and scaled to this side, in pixels; without --decoder, "
-        "a pixel is a cell."
+        "Width and height to which the image is cropped and scaled, in pixels. Without --decoder, "
+        "one pixel is one cell."
     )
 
 

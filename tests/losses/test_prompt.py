@@ -248,8 +248,8 @@ def test_without_texture_the_words_choose(
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("ViT-B-32/nobody", "open_clip has no such weights; there are .*laion2b_s34b_b79k"),
-        ("nonsense", "open_clip has no such weights; there are .*ViT-B-32"),
+        ("ViT-B-32/nobody", "open_clip has no such model; choose from .*laion2b_s34b_b79k"),
+        ("nonsense", "open_clip has no such model; choose from .*ViT-B-32"),
     ],
 )
 @pytest.mark.usefixtures("open_clip")

@@ -206,10 +206,10 @@ def test_noise_may_have_the_colors_of_the_styles(settings: StyleSettings) -> Non
     ("change", "said"),
     [
         ({"style_layers": ("relu9_9",)}, "random has no layer 'relu9_9'; it has bank1"),
-        ({"layer_weights": {"style/bank9": 1.0}}, "no layer 'bank9'; there are"),
+        ({"layer_weights": {"style/bank9": 1.0}}, "no layer 'bank9'; the layers are"),
         ({"features": "other"}, "`features` other: must be one of builtin"),
         ({"pooling": "average"}, "`pooling` average: only pretrained networks offer it"),
-        ({"content_masks": (Path("speck.png"),)}, "leaves no position of a layer"),
+        ({"content_masks": (Path("speck.png"),)}, "covers no position of a .* feature layer"),
         ({"content": Path("narrow.png"), "size": 300}, "300x11 pixels .* random needs 12 or more"),
         ({"styles": (Path("narrow.png"),), "size": 300}, "a picture is .*x.* random needs 12"),
         ({"style_masks": (Path("speck.png"),)}, "style mask is too small|leaves no pos"),

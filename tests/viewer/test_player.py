@@ -14,7 +14,7 @@ from nca.viewer import player as player_module
 from nca.viewer.files.screen_recording import FPS
 from nca.viewer.files.state_file import load_state, save_state
 from nca.viewer.files.watch import INTERVAL
-from nca.viewer.player import MESSAGE_SECONDS, OLD_NEWS_SECONDS
+from nca.viewer.player import MESSAGE_SECONDS, QUIET_SECONDS
 from nca.viewer.simulation.look import Look
 from nca.viewer.simulation.stroke import Stroke
 from tests.helpers.players import clock_of, make_player, rule_file
@@ -65,7 +65,7 @@ def test_a_rule_that_goes_on_learning_is_reported_once(gl, tmp_path):
         look(player)
         assert (player.message == "New rule: a") == (seed == 1)
         clock_of(player).now += MESSAGE_SECONDS
-    clock_of(player).now += OLD_NEWS_SECONDS
+    clock_of(player).now += QUIET_SECONDS
     rule_file(tmp_path, "new", seed=4).replace(path)
     look(player)
     assert player.message == "New rule: a"
@@ -139,7 +139,7 @@ def test_a_state_that_breaks_stops_and_goes_on_after_a_reset_or_undo(gl, tmp_pat
         for _ in range(3):
             player.advance()
         assert not player.running
-        assert "no longer finite" in player.trouble
+        assert "values are infinite" in player.trouble
         assert mend() in (None, True)
         for _ in range(4):
             player.advance()

@@ -53,7 +53,7 @@ def resample(field: Field, n: int) -> Field:
 
 
 def blur(field: Field, radius: float) -> Field:
-    """Blur a field with a Gaussian; ``radius`` is its std, in sides of the square."""
+    """Blur a field with a Gaussian; ``radius`` is its std, as a fraction of the side."""
     kx, ky = frequencies(len(field))
     falloff = np.exp(-2 * (np.pi * radius) ** 2 * (kx**2 + ky**2))
     return np.fft.irfft2(np.fft.rfft2(field) * falloff, field.shape)
@@ -67,8 +67,8 @@ def noise(
     Args:
         n: side in pixels.
         rng: source of random numbers.
-        frequency_x: range of frequencies along x, in cycles per side (std of a Gaussian).
-        frequency_y: range of frequencies along y; default: the same as along x.
+        frequency_x: std of the frequencies along x, in cycles per side.
+        frequency_y: std of the frequencies along y; default: the same as along x.
     """
     kx, ky = frequencies(NOISE_GRID)
     squared = (kx / frequency_x) ** 2 + (ky / (frequency_y or frequency_x)) ** 2
@@ -87,17 +87,17 @@ def stripes_and_spots(
     drift: tuple[float, float] = (0.0, 0.0),
     steps: int = 160,
 ) -> Field:
-    """Grow a pattern from noise by the Swift-Hohenberg equation; values are about -1 to 1.
+    """Grow a pattern from noise with the Swift-Hohenberg equation; values are about -1 to 1.
 
     ``du/dt = r u - (1 + laplacian / k^2)^2 u + g u^2 - u^3`` ("Hydrodynamic fluctuations at the
-    convective instability", Phys. Rev. A 15, 1977) on a torus. The linear part is integrated
-    implicitly.
+    convective instability", Phys. Rev. A 15, 1977) on a torus, with r = 0.9. ``waves`` determines
+    k, and ``drift`` adds a term. The linear part is integrated implicitly.
 
     Args:
         n: side in pixels.
         rng: source of the initial noise.
         waves: number of stripes per side.
-        spots: the factor g; 0 gives a labyrinth, 1 and more gives spots.
+        spots: the factor g; 0 gives a labyrinth, 1 or more gives spots.
         drift: direction (x, y) that stripes follow; the length of the vector is the strength.
         steps: number of steps, each half a time unit.
     """
@@ -115,7 +115,7 @@ def stripes_and_spots(
 def scatter(rng: np.random.Generator, count: int, *, rounds: int = 2) -> Points:
     """Choose random, evenly distributed points, [count, 2].
 
-    Each round moves the points to the centers of their Voronoi cells (Lloyd, "Least squares
+    Each round moves the points to the centroids of their Voronoi cells (Lloyd, "Least squares
     quantization in PCM", 1982). More rounds make the distribution more even.
     """
     points = rng.random((count, 2))
@@ -180,7 +180,7 @@ class Cells:
             candidate = power(i)
             closer = candidate < nearest
             nearest[closer], owner[closer] = candidate[closer], i
-        # The bisector of points a and b is at (|b|^2 - |a|^2) / (2 |b - a|).
+        # Distance to the border between the cells of a and b: (power(b) - power(a)) / (2 |b - a|).
         border = np.full((n, n), np.inf)
         crowd = np.zeros((n, n))
         for i in range(len(points)):

@@ -3,13 +3,13 @@
 const FINE_GROUPS = [0, 1, 2]; // groups of the ten channels of all maps
 const MARGIN = 2; // how far light and parallax reach, relative to the height of the relief
 
-/** Draws all maps of the rules with cells into a grid of pixels, which can be lit like cells. */
+/** Draws all maps of the rules that own cells, pixel by pixel. The lighting shader reads the result like a state. */
 class FineMaps {
   constructor(gl) {
     Object.assign(this, { gl, pixels: null });
   }
 
-  /** Draw the maps that `seen` shows, a part; returns what is lit, see LitPictures. */
+  /** Draw the maps in `seen`, a part of the grid. Return the inputs of the lighting shader, see LitPictures. */
   draw(simulation, seen, values, textures, relief) {
     const { gl } = this, { width, height } = simulation, rules = decoded(simulation);
     const scale = Math.max(...rules.map((rule) => simulation.data.rules[rule].scale));
@@ -36,7 +36,7 @@ class FineMaps {
     };
   }
 
-  /** Bytes hold the maps of a single rule; sums need floats, which not every device can add. */
+  /** Allocate the texture. Several rules are added up by blending; not every device can blend into 32-bit floats. */
   prepare(width, height, state) {
     const { gl, pixels } = this;
     if (pixels?.width === width && pixels.height === height) return;
@@ -51,15 +51,15 @@ class FineMaps {
   }
 }
 
-/** The program that draws all maps of a rule; `details` is its decoder as text. */
+/** The program that draws all maps of a rule; `details` is the GLSL source of its decoder. */
 function fineProgram(gl, { vertex, fine }, { settings: { maps } }, details) {
   const macros = ["NCA_TAPS 2", `NCA_OWN ${mapLayout(maps)}`, ...(details.includes("void nca_fine(") ? [] : ["NCA_COLOR_ONLY"])];
   return new Program(gl, vertex, macros.reduce(withMacro, fine) + details);
 }
 
 /**
- * The part whose maps decoders draw, to light what is seen of them: the whole grid, or what is seen and a
- * margin of some cells beyond its border, on which the light depends.
+ * The part of the grid whose maps decoders draw: the whole grid, or the visible part and a margin of some cells.
+ * The margin is needed because parallax and shadows reach across the border of the visible part.
  */
 function finePart(grid, seen, scale, margin) {
   const zoom = seen.across / seen.width, picture = { width: seen.across, height: seen.down };
