@@ -17,7 +17,7 @@ from nca.rule_settings import RuleSettings
 
 @dataclass(frozen=True)
 class Size:
-    """One unroll of one state."""
+    """Size of an unroll of one state."""
 
     grid: int = 96
     channels: int = 12
@@ -31,12 +31,12 @@ VALUES: dict[str, tuple[int, ...]] = {
     "hidden": (16, 32, 48, 192, 384),
     "steps": (8, 32, 64),
 }
-if SMALL:  # only sizes that use the same library as the base size
+if SMALL:  # a C++ library is compiled for each number of channels and hidden units: use only one
     VALUES = {"grid": (48,), "steps": (8,)}
 
 
 def measure_growth(rounds: int, *, bfloat16: bool) -> list[Row]:
-    """Measure the relative cost of sizes that differ from the base size in one number."""
+    """Measure the relative cost of sizes that differ from the base size in one dimension only."""
     base = Size()
     sizes = {"base": base}
     for name, values in VALUES.items():

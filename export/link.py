@@ -1,21 +1,22 @@
 """Encode a rule as the text of a link, in base64url: settings, and 8 or 16 bits per weight.
 
-The bytes, within :mod:`nca.exporters.link_text`, are little-endian;
+:mod:`nca.exporters.link_text` packs the bytes into text. Numbers are little-endian.
 ``shaders/page/reading/link.js`` reads and writes the same format:
 
-- flags, channels (1 byte each), hidden units (2 bytes). Flags: 1: 16 bits per weight,
-  2: there is ``b2``, 4: filters follow, 8: settings follow, 16 and 32: number of the padding,
-  64 and 128: number of the initial state.
-- settings: 2 bytes of flags for those that follow, then their values as float64. A quantizer is its
-  range, its zero, and 2 bytes for its levels - 1. A decoder has 1 byte for each of scale, order,
-  activation (0: sine, 1: ReLU), number of hidden layers, and units of each layer. Maps are stored
-  as their number and, for each, its position in :data:`nca.maps.MAPS` (1 byte each).
-  Dilations are stored as their number and the dilation of each filter (1 byte each).
-- filters: their number (1 byte), and their coefficients as float32. If there are none, the rule has
-  the default filters.
+- flags, channels (1 byte each), hidden units (2 bytes). Bits of the flags: 1 = 16 bits per weight,
+  2 = has ``b2``, 4 = filters follow, 8 = settings follow, 16 and 32 = index of the padding,
+  64 and 128 = index of the initial state.
+- settings: 2 bytes of flags for those that follow (see ``_settings_bytes``), then their values as
+  float64. A quantizer is stored as its range, its zero, and its number of levels minus one
+  (2 bytes). A decoder has 1 byte for each of scale, order, activation (0: sine, 1: ReLU), number of
+  hidden layers, and units of each layer. Maps are stored as a count and the index of each in
+  :data:`nca.maps.MAPS` (1 byte each). Dilations are stored as a count and the dilation of each
+  filter (1 byte each).
+- filters: a count (1 byte), and their coefficients as float32. If there are none, the rule has the
+  default filters.
 - for each of ``w1 b1 w2 b2`` and of the tensors of a decoder: scales, then integers; a weight is an
-  integer times a scale. A row of 24 weights or more has its own scale; shorter rows share one. A
-  scale is the upper half of a float32.
+  integer times a scale. A row of 24 weights or more has its own scale; the shorter rows of a tensor
+  share one. A scale is the upper half of a float32.
 """
 
 import struct

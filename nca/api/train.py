@@ -26,7 +26,7 @@ def train(
 ) -> TrainedRule:
     """Train a rule on a picture.
 
-    A notebook shows a progress bar and a picture of the newest states.
+    In a notebook, it shows a progress bar and a picture of the newest states.
 
     ::
 
@@ -36,18 +36,18 @@ def train(
 
     Args:
         picture: a path, a Pillow image, an array [H, W, 3] of uint8 or of floats in [0, 1], or a
-            tensor [3, H, W] in [0, 1]. It is cropped to a centered square. A path can also be that
-            of a folder with the maps of a material, or the name of a bundled material.
+            tensor [3, H, W] in [0, 1]. It is cropped to a centered square. A path may also point to
+            a folder with the maps of a material. The name of a bundled material works, too.
         preset: sets the defaults of the other settings: ``tiny``, ``small``, ``full``,
             ``material``, ``noise`` or ``lesson20``.
         minutes: training time in minutes, 5 by default.
-        iterations: number of iterations, instead of a training time; then the same seed gives the
-            same weights.
+        iterations: number of iterations, instead of a training time; with it, the same seed gives
+            the same weights.
         out: folder for the rule file, pictures, plots and checkpoints. None: nothing is written.
         callbacks: watch or change the training; see :class:`nca.Callback`.
         settings: other options of ``nca train``, with ``_`` instead of ``-``: ``channels=12``,
-            ``seed=1``, ``statistic="wasserstein"``, ``steps=(16, 32)``. More pictures (``also``)
-            can have the same types as ``picture``. ``from_rule`` is a rule, its file or its name,
+            ``seed=1``, ``statistic="wasserstein"``, ``steps=(16, 32)``. The pictures in ``also``
+            can have any of the types of ``picture``. ``from_rule`` is a rule, its file or its name,
             as in :func:`nca.load`.
 
     Returns:
@@ -56,7 +56,7 @@ def train(
 
     Raises:
         InputError: the picture or a setting is not usable; the message names it.
-        FailedError: a result could not be written; all others were written.
+        FailedError: a result could not be written; the others were.
     """
     values = as_pictures(settings, "also")
     if values.get("from_rule") is not None:

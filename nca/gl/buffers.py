@@ -6,7 +6,7 @@ import numpy.typing as npt
 from einops import rearrange
 
 Floats = npt.NDArray[np.float32]
-# Scale and offset of texels; see nca.exporters.glsl.pieces.state_code.
+# Scale and offset of texels: value = (texel - offset) * scale; see pieces.state_code.
 Code = tuple[float, float]
 
 
@@ -32,8 +32,8 @@ class StateBuffer:
         gl: OpenGL context.
         size: height and width in cells.
         groups: number of groups of four channels.
-        dtype: type of the textures in moderngl's notation; only a buffer of "f4" can be copied,
-            read and written.
+        dtype: type of the textures in moderngl's notation; only "f4" buffers can be copied, read
+            and written.
 
     Attributes:
         changes: number of calls so far that may have changed the state.
@@ -52,7 +52,7 @@ class StateBuffer:
         self._targets: dict[tuple[int, ...], moderngl.Framebuffer] = {}
 
     def target(self, groups: tuple[int, ...]) -> moderngl.Framebuffer:
-        """Return the framebuffer that draws into these groups; it is created on first use."""
+        """Return the framebuffer for drawing into these groups; it is created on first use."""
         self.changes += 1
         if groups not in self._targets:
             self._targets[groups] = self._gl.framebuffer([self.textures[g] for g in groups])
@@ -63,7 +63,7 @@ class StateBuffer:
         return {f"{name}{g}": texture for g, texture in enumerate(self.textures)}
 
     def copy_from(self, source: "StateBuffer") -> None:
-        """Copy the first groups from a buffer of the same size; the rest become zero."""
+        """Copy the groups of a buffer of the same height and width; clear groups that it lacks."""
         for g in range(len(self.textures)):
             target = self.target((g,))
             if g < len(source.textures):

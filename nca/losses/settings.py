@@ -50,16 +50,18 @@ class LossSettings(Bounded):
     """How the loss is computed: features of the texture and the image, compared by a statistic."""
 
     features: Annotated[str, NAME] = "builtin"
-    """builtin, random, vgg16, vgg19, squeezenet1_1, or a file."""
+    """Network that computes the features: builtin, random, vgg16, vgg19, squeezenet1_1, or a file
+    with the weights of a network."""
     statistic: Annotated[str, NAME] = "wasserstein"
-    """wasserstein, gram, transport, moments, or lesson20."""
+    """How features are compared: wasserstein, gram, transport, moments, or lesson20."""
     layer_weights: Annotated[NamedWeights, LAYER_WEIGHTS] = field(default_factory=dict)
-    """Weights of layers; metrics.jsonl of any earlier run lists the names."""
+    """How much each layer of features counts; metrics.jsonl of an earlier run lists the layers."""
     texture_weight: Weight = 1.0
     """Weight of the texture loss."""
     border: Annotated[Literal["reflect", "zeros"], tyro.conf.Fixed] = "reflect"
     """How a pretrained network pads images that do not wrap; lesson20 uses zeros."""
     terms: NamedWeights = field(default_factory=dict)
-    """More loss terms: smooth, patches; with --restore, perceptual."""
+    """Terms to add to the loss, and their weights: smooth (reduces contrast between neighbors),
+    patches (compares small pieces), perceptual (only with --restore; compares features)."""
     overflow_weight: Weight = 30.0
     """Weight of the penalty on cell values outside -1 to 1."""

@@ -54,14 +54,14 @@ class TaskSettings(Bounded):
     """Rule file to start from. Its settings are used instead of the rule options below. You can
     still set --state, and add a decoder with --decoder."""
     grow: bool = False
-    """Grow the whole image from one cell, instead of a texture."""
+    """Instead of learning a texture, grow the whole image from one cell."""
     restore: bool = False
-    """Learn to remove noise and repair damage in the image, instead of learning a texture."""
+    """Instead of learning a texture, learn to remove noise and repair damage in the image."""
     also: tuple[Picture, ...] = ()
-    """Up to two more images for the same rule. The initial state contains noise; the pattern of
-    this noise determines which image grows."""
+    """Up to two more images, which the same rule learns. Each image has its own pattern of noise in
+    the initial state, and grows from that pattern."""
     presets: tuple[Preset, ...] = ()
-    """For a folder of images: train a rule for every image and preset."""
+    """For a folder of images: presets; one rule is trained for each image and each preset."""
     material: Annotated[MaterialSettings, tyro.conf.arg(name="material", prefix_name=False)] = (
         field(default_factory=MaterialSettings)
     )
@@ -146,10 +146,10 @@ class PoolSettings(Bounded):
     reset_rate: Rate = 0.5
     """Probability per iteration that one grid of the batch is reset to its initial state."""
     damage_rate: Rate = 0.25
-    """Probability per iteration that one grid of the batch is damaged, to learn repair."""
+    """Probability per iteration that one grid of the batch is damaged, for the rule to repair."""
     aging_rate: Rate = 0.0
-    """Probability per iteration that one grid of the batch first runs for 1,000 steps that are not
-    trained on. Then the texture stays stable for longer. Applies to the later part of training."""
+    """Probability per iteration that one grid of the batch first runs for 1,000 steps without
+    training. This keeps the texture stable for longer. Applies to the later part of training."""
     unroll: Annotated[UnrollSettings, tyro.conf.arg(name="grid and steps", prefix_name=False)] = (
         field(default_factory=UnrollSettings)
     )
@@ -174,16 +174,15 @@ class OptimizerSettings(Bounded):
     final_rate: Rate = 0.03
     """Final learning rate, as a fraction of the peak."""
     filter_scale: tuple[float, ...] = (1.0, 0.25, 0.25, 0.1)
-    """One number per filter: the weights that read this filter learn at --learning-rate times the
-    number."""
+    """Learning rate of the weights of each filter, relative to --learning-rate."""
     cap_gradients: Annotated[
         bool,
-        tyro.conf.arg(help="Turn off gradient clipping, and do not skip grids that blew up."),
+        tyro.conf.arg(help="Turn off gradient clipping, and also use grids that blew up."),
     ] = True
     """Clip the norm of each grid's gradient at the batch median; skip grids that blew up."""
     ema: Annotated[float, Between(0, 0.9999)] = 0.98
-    """The saved weights are a moving average over the iterations; this is its decay. 0: save the
-    weights themselves."""
+    """Save a moving average of the weights: the closer to 1, the more iterations it covers. 0: save
+    the weights of the last iteration."""
 
     def __post_init__(self) -> None:
         """Check values."""
@@ -220,8 +219,8 @@ class TrainSettings(Bounded):
     limits: Annotated[Limits, WITHOUT_TITLE] = field(default_factory=Limits)
     preset: Preset = "small"
     """Set the defaults of the other options: tiny (smallest rule), small, full (best quality),
-    material (several maps), noise (size and speed can be changed later), lesson20 (as in fast.ai's
-    lesson 20)."""
+    material (several maps), noise (scale and speed of the pattern stay adjustable), lesson20 (as in
+    fast.ai's lesson 20)."""
     size: Annotated[int, Between(32, 1024)] = 128
     """Width and height to which the image is cropped and scaled, in pixels. Without --decoder, one
     pixel is one cell."""

@@ -1,6 +1,6 @@
 // Starts the page.
 
-/** A rule of the page as plain data; the player page stores its rules as links. */
+/** Read a rule that the page contains. Exported pages contain rules as data, `nca export --to player` as links. */
 function readBundled(rule) {
   return rule.link ? { ...readLink(rule.link), ...rule } : exportedRule(rule);
 }

@@ -1,4 +1,4 @@
-"""The function that sampling and guidance need: ``denoise(x, sigma)`` estimates the image in x."""
+"""The function that sampling and guidance need: ``denoise(x, sigma)`` estimates the clean image."""
 
 from typing import Protocol
 
@@ -11,7 +11,7 @@ from nca.ddpm.diffusion.schedules import Schedule
 
 
 class Denoise(Protocol):
-    """Estimates the mean of all clean images that a noised image may have been made from."""
+    """Estimates the expected clean image, given a noised one (the posterior mean)."""
 
     def __call__(self, x: Tensor, sigma: float) -> Tensor:
         """Denoise.

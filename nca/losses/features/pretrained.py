@@ -181,7 +181,8 @@ class Pretrained(FeatureExtractor):
             taps = taps(names)
         unknown = [name for name in taps if name not in names]
         if unknown or not taps:
-            raise InputError(f"{source} has no layer {unknown or 'at all'}; it has {names}")
+            wrong = f"no layer {unknown[0]!r}" if unknown else "no chosen layer"
+            raise InputError(f"{source} has {wrong}; the layers are {', '.join(names)}")
         last = max(names.index(name) for name in taps)
         self.nodes, self.taps = nodes[: last + 1], frozenset(taps)
         halvings = sum(bool(node.pool) + (node.stride == 2) for node in self.nodes)

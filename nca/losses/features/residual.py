@@ -1,8 +1,8 @@
 """Features of ResNets and ConvNeXts: torchvision's architectures, with weights from a file.
 
-He et al., "Deep Residual Learning for Image Recognition", CVPR 2016, and its relatives ResNeXt and
-Wide ResNet; Liu et al., "A ConvNet for the 2020s", CVPR 2022. The architecture is recognized by the
-names and sizes of the tensors in the weights file.
+ResNet: He et al., "Deep Residual Learning for Image Recognition", CVPR 2016, with the variants
+ResNeXt and Wide ResNet. ConvNeXt: Liu et al., "A ConvNet for the 2020s", CVPR 2022. The
+architecture is recognized by the names and sizes of the tensors in the weights file.
 """
 
 from collections.abc import Mapping
@@ -27,7 +27,7 @@ RESNETS = (
     "wide_resnet50_2", "wide_resnet101_2",
 )  # fmt: skip
 CONVNEXTS = ("convnext_tiny", "convnext_small", "convnext_base", "convnext_large")
-# The default layers: the deepest has a sixteenth of the image's width and height, as for VGG.
+# The default layers; the deepest one is a sixteenth as wide and high as the image, as with VGG.
 RESNET_TAPS = ("relu", "layer1", "layer2", "layer3")
 CONVNEXT_TAPS = ("features.0", "features.1", "features.3", "features.5")
 
@@ -43,10 +43,10 @@ class Residual(FeatureExtractor):
     """A frozen ResNet or ConvNeXt.
 
     Layers have torchvision's names: ``relu`` and ``layer1`` to ``layer4``, or ``features.0`` to
-    ``features.7``, and those of their blocks, such as ``layer3.2``.
+    ``features.7``. Their blocks have names, too, such as ``layer3.2``.
 
     Args:
-        path: ``.pth`` or ``.safetensors`` file of a whole network; the classifier may be missing.
+        path: ``.pth`` or ``.safetensors`` file of the network, with or without its classifier.
         taps, border, pooling: see :class:`~nca.losses.features.pretrained.Pretrained`.
 
     Attributes:
@@ -74,7 +74,8 @@ class Residual(FeatureExtractor):
             taps = taps(names)
         unknown = [name for name in taps if name not in names]
         if unknown or not taps:
-            raise InputError(f"{path} has no layer {unknown or 'at all'}; it has {names}")
+            wrong = f"no layer {unknown[0]!r}" if unknown else "no chosen layer"
+            raise InputError(f"{path} has {wrong}; the layers are {', '.join(names)}")
         last = max(i for i, (aliases, _) in enumerate(nodes) if set(aliases) & set(taps))
         self.nodes, self.taps = nodes[: last + 1], frozenset(taps)
         self.mean = torch.tensor(IMAGENET_MEAN)[:, None, None]

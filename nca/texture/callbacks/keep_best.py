@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 STOPS = (200, 700, 2000)  # steps after which a candidate is scored
 LONG = 10_000  # steps of the final run of a candidate
 DRIFT = 1.5  # largest allowed loss after LONG steps, as a multiple of the loss at the last stop
-GRAINY = 1.15  # speckle relative to the target; grainier candidates rank last
-EVALUATION_SEEDS, FINAL_SEEDS = 2, 4  # number of seeds per score, and in the final run
+GRAINY = 1.15  # largest speckle relative to the target; candidates above it rank last
+EVALUATION_SEEDS, FINAL_SEEDS = 2, 4  # number of seeds per evaluation, and in the final run
 KEPT = 3  # number of candidates
 
 
@@ -31,7 +31,7 @@ class Score(NamedTuple):
     """How well a rule does in long runs.
 
     Attributes:
-        losses: texture loss of the worst seed at each stop, averaged over runs.
+        losses: at each stop, the texture loss of the worst state of a run, averaged over runs.
         speckle: highest speckle at any stop, relative to the target.
     """
 
@@ -71,7 +71,7 @@ class Candidate:
 
     @property
     def rank(self) -> tuple[bool, float]:
-        """Sort key, lowest is best: grainy rules come after all others."""
+        """Sort key (lowest is best); grainy rules come after all others."""
         return self.speckle > GRAINY, self.score
 
     @property
@@ -95,7 +95,7 @@ class RuleScorer(Protocol):
         ...
 
     def score(self, state: Tensor, target: Tensor) -> Tensor:
-        """Total distance of every state, [B]."""
+        """Total distance of every state from the target, [B]."""
         ...
 
     def speckle(self, state: Tensor, target: Tensor) -> float:
@@ -109,9 +109,9 @@ def long_run_score(scorer: RuleScorer, rule: Rule, stops: tuple[int, ...], seeds
 
     Args:
         scorer: starts the runs and measures them.
-        rule: a plain rule, not the one in training.
+        rule: a copy of the rule, not the one in training.
         stops: numbers of steps after which the states are measured.
-        seeds: random seeds, one run each.
+        seeds: random seeds; every run has one state per seed.
     """
     worst: list[list[float]] = []
     speckles, seed = [], seeds.start
@@ -175,7 +175,7 @@ class KeepBest(Callback):
 
     @torch.no_grad()
     def choose(self) -> Candidate:
-        """Choose the best candidate that lasts 10,000 steps with new seeds; otherwise the best."""
+        """Choose the best candidate that lasts 10,000 steps with new seeds, else the best one."""
         seeds = range(self.seed + EVALUATION_SEEDS, self.seed + EVALUATION_SEEDS + FINAL_SEEDS)
         for candidate in self.candidates:
             candidate.settled, candidate.late = self.score(
@@ -205,7 +205,8 @@ class KeepBest(Callback):
 
     def before_fit(self, learner: Learner) -> None:
         """Skip evaluations that were due earlier; make rules from restored weights."""
-        self._evaluated = self._due(learner)  # fewer if a resumed run trains for longer
+        # Evaluations are due at fractions of the run: if a resumed run is longer, fewer are done.
+        self._evaluated = self._due(learner)
         assert isinstance(learner.model, Rule)
         for kept in self.__dict__.pop("_restored", []):
             rule = learner.model.with_settings()
@@ -218,7 +219,7 @@ class KeepBest(Callback):
 
 @torch.no_grad()
 def averaged_rule(learner: Learner, ema: EMA | None) -> Rule:
-    """Return a plain copy of the rule in training, with averaged weights if ``ema`` is given."""
+    """Return a copy of the rule in training, with averaged weights if ``ema`` is given."""
     model = learner.model
     assert isinstance(model, Rule)
     if ema is None:

@@ -1,9 +1,9 @@
 """A rule that restores a noisy or damaged image, and then keeps it.
 
-The rule is trained on crops of one image to which noise and holes have been added. It learns what
-such an image looks like, so cells can repair it from what they see around them. The pool
-(Mordvintsev et al. 2020) also contains crops that are already restored, so the rule learns to leave
-a restored image unchanged.
+The rule is trained on disturbed crops of one image: noise and holes have been added to them. It
+learns what the image looks like, so that cells can repair a crop from what they see around them.
+The pool (Mordvintsev et al. 2020) also contains crops that are already restored, so the rule learns
+to leave a restored image unchanged.
 """
 
 from dataclasses import replace
@@ -32,12 +32,12 @@ from nca.training.engines import Engine
 
 NOISE = 0.4  # largest std of the noise, relative to the range of colors
 HOLES = 4  # largest number of holes in a crop
-PERCEPTUAL = "perceptual"  # the name of its term
+PERCEPTUAL = "perceptual"  # name of the perceptual loss among the terms
 HOLE = (0.03, 0.12)  # radius, as a fraction of the width
 
 
 class Restoring(Task):
-    """Disturbed crops of one image, and their originals; the target is [3, S, S] in [0, 1].
+    """Restore disturbed crops of one image. The target is the whole image, [3, S, S] in [0, 1].
 
     The setting ``size`` is the size of the image; ``grid`` is the size of the crops. See
     :class:`nca.texture.tasks.base.Task`.
@@ -45,7 +45,7 @@ class Restoring(Task):
 
     pool: "RestoringPool"
     pictures: ClassVar = {
-        PREVIEW: "the picture; disturbed; and restored for 30, 200 and 2,000 steps",
+        PREVIEW: "the picture, disturbed, and restored for 30, 200 and 2,000 steps",
         FILM: "the disturbed picture being restored",
     }
 
@@ -97,7 +97,7 @@ class Restoring(Task):
         return terms
 
     def long_runs(self, rule: Rule, seeds: range) -> list[LongRun]:
-        """Run the whole image; each seed disturbs it differently."""
+        """Start from the whole image, which each seed disturbs differently."""
         disturbed = torch.stack([disturb(self.target, _generator(seed)) for seed in seeds])
         targets = self.target.to(rule.filters.device).expand(len(seeds), -1, -1, -1)
         return [LongRun(rule, state_of(disturbed, rule), targets)]
@@ -125,7 +125,7 @@ class RestoringPool(Pool):
 
     Args:
         picture: the image, [3, S, S] in [0, 1].
-        others: arguments of :class:`nca.texture.pool.Pool`.
+        rule, settings, others, shared: arguments of :class:`nca.texture.pool.Pool`.
 
     Attributes:
         targets: the original crops, [pool, 3, side, side].
@@ -139,7 +139,7 @@ class RestoringPool(Pool):
         super().__init__(rule, settings, *others, **shared)
 
     def initial_states(self, index: Tensor, side: int) -> Tensor:
-        """Cut new crops for some places of the pool, and disturb them."""
+        """Cut new crops for the given entries of the pool, and disturb them."""
         if self.targets.shape[-1] != side:
             self.targets = self.targets.new_zeros(len(self.targets), 3, side, side)
         room = self.picture.shape[-1] - side + 1
@@ -161,7 +161,7 @@ class RestoringPool(Pool):
 
 
 def perceptual_loss(settings: TrainSettings, target: Tensor) -> PerceptualLoss:
-    """Make the distance between the features of restored crops and of their originals.
+    """Build the loss that compares the features of restored crops with those of their originals.
 
     Raises:
         InputError: the features or a layer do not exist, or the crops are too small for them.

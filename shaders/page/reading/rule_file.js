@@ -4,7 +4,7 @@ const RULE_FORMAT = "nca-rule", RULE_VERSION = 4; // the largest supported major
 const MAX_RULE_BYTES = 64 * 2 ** 20, MAX_RULE_HEADER = 8 * 2 ** 20;
 const DEEPEST_HEADER = 63, MAX_STATES = 256;
 
-/** The rule of a file, as plain data. Throws an error of one line unless all of it is valid. */
+/** The rule of a file, as plain data. Throws an error with a one-line message if any part is invalid. */
 function readRuleFile(bytes) {
   const { header, body } = splitRuleFile(bytes);
   const { __metadata__: metadata, ...tensors } = header;
@@ -41,7 +41,7 @@ function decodeText(bytes, encoding = "utf-8") {
   }
 }
 
-/** The checked entry of the header that describes the rule. */
+/** Check and return the entry of the header that describes the rule. */
 function readRuleHeader(metadata) {
   const texts = isObject(metadata) ? Object.entries(metadata).flat() : [];
   if (!texts.every((text) => typeof text === "string" && text.isWellFormed())) throw new Error("its header is damaged");
@@ -60,16 +60,16 @@ function checkOffsets(tensors, length) {
   const pairs = Object.entries(tensors).map(([name, tensor]) => {
     const { dtype, shape, data_offsets: offsets } = isObject(tensor) ? tensor : {};
     const sizes = [shape, offsets].every((list) => Array.isArray(list) && list.every((n) => typeof n === "bigint" && n >= 0n));
-    if (!sizes || offsets.length !== 2) throw new Error(`${name} has no shape or no place`);
+    if (!sizes || offsets.length !== 2) throw new Error(`${name} has no valid shape or offsets`);
     if (dtype !== "F32") throw new Error(`${name} must be float32 (F32), not ${shown(dtype)}`);
     return offsets;
   });
   let end = 0n;
   for (const [from, to] of pairs.sort(([a], [b]) => Number(a - b))) {
-    if (from !== end || to < from) throw new Error("its tensors do not follow each other");
+    if (from !== end || to < from) throw new Error("its tensors overlap or leave gaps");
     end = to;
   }
-  if (end !== BigInt(length)) throw new Error(`it is incomplete or damaged: its tensors need ${end} bytes, ${length} are there`);
+  if (end !== BigInt(length)) throw new Error(`it is incomplete or damaged: its tensors need ${end} bytes, but it has ${length}`);
 }
 
 function readTensors(settings, tensors, body) {
@@ -88,7 +88,7 @@ function readTensors(settings, tensors, body) {
   return values;
 }
 
-/** Values of the channels in each state of a classic automaton, by number; null if there is no such table. */
+/** Channel values of each state of a classic automaton, by the number of the state; null if the file has no valid table. */
 function readStates(rows, channels) {
   const isRow = (row) => Array.isArray(row) && row.length === channels
     && row.every((value) => ["number", "bigint"].includes(typeof value) && Number.isFinite(Math.fround(Number(value))));
@@ -96,7 +96,7 @@ function readStates(rows, channels) {
   return good ? rows.map((row) => row.map(Number)) : null;
 }
 
-/** The image of a rule as a data URL; null unless it is a short base64 text. */
+/** The image of a rule as a data URL; null unless it is a short base64 string of a PNG. */
 function readThumbnail(text) {
   const good = typeof text === "string" && text.length < 100_000 && /^iVBORw0KGgo[\w+/]*={0,2}$/.test(text);
   return good ? `data:image/png;base64,${text}` : null;
