@@ -41,7 +41,8 @@ class MaterialSettings(Bounded):
 
     maps: Annotated[tuple[MapName, ...], tyro.conf.arg(metavar="[MAP ...]")] = ()
     """Maps to learn: color, normal, height, roughness, occlusion, metalness. If PICTURE is one
-    image, they are estimated from it. Default: all maps of a material; color for one image."""
+    image, they are estimated from it. Default: for a material, all its maps; for one image, only
+    its color."""
     map_weights: NamedWeights = field(default_factory=dict)
     """Map names and their weights in the loss; the default weight is 1."""
 
@@ -177,7 +178,10 @@ class OptimizerSettings(Bounded):
     """Learning rate of the weights of each filter, relative to --learning-rate."""
     cap_gradients: Annotated[
         bool,
-        tyro.conf.arg(help="Turn off gradient clipping, and also use grids that blew up."),
+        tyro.conf.arg(
+            help="Turn off gradient clipping, and keep grids that blew up, which are otherwise "
+            "left out."
+        ),
     ] = True
     """Clip the norm of each grid's gradient at the batch median; skip grids that blew up."""
     ema: Annotated[float, Between(0, 0.9999)] = 0.98
@@ -219,7 +223,7 @@ class TrainSettings(Bounded):
     limits: Annotated[Limits, WITHOUT_TITLE] = field(default_factory=Limits)
     preset: Preset = "small"
     """Set the defaults of the other options: tiny (smallest rule), small, full (best quality),
-    material (several maps), noise (scale and speed of the pattern stay adjustable), lesson20 (as in
+    material (several maps), noise (size and speed of the pattern stay adjustable), lesson20 (as in
     fast.ai's lesson 20)."""
     size: Annotated[int, Between(32, 1024)] = 128
     """Width and height to which the image is cropped and scaled, in pixels. Without --decoder, one
