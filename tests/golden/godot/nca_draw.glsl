@@ -11,7 +11,7 @@ layout(local_size_x = 8, local_size_y = 8, local_size_z = 1) in;
 layout(push_constant, std430) uniform NcaConstants {
   ivec2 size;   // cells across and down
   uint step;    // number of the step
-  uint seed;    // decides which cells fire
+  uint seed;    // determines which cells fire
   vec4 brush;   // x, y, radius in cells (below 0: everywhere), tool: 0 erase, 1 plant, 3 restart
 } nca_constants;
 
@@ -34,7 +34,7 @@ vec3 nca_values(int nca_channel, ivec2 nca_at) {
               nca_value(nca_channel + 2, nca_at));
 }
 
-// A normal of length 1, from its values in [0, 1] to such values.
+// Scale a normal to length 1. Argument and result are encoded as values in [0, 1].
 vec3 nca_unit(vec3 nca_normal) {
   vec3 nca_n = 2.0 * nca_normal - 1.0;
   return 0.5 * nca_n / max(length(nca_n), 1e-12) + 0.5;
