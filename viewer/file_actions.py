@@ -15,7 +15,7 @@ from nca.errors import InputError, explain
 from nca.images import read_image, write_image
 from nca.images.picture_files import is_picture
 from nca.viewer.controls import BRUSH
-from nca.viewer.files.state_file import load_state, save_state
+from nca.viewer.files.state_file import SavedState, load_state, save_state
 from nca.viewer.player import Player
 from nca.viewer.simulation.look import natural_scale
 
@@ -101,7 +101,7 @@ class FileActions:
     def save_state(self) -> None:
         """Save the state."""
         path = self._free_path(".npz")
-        save_state(path, self.player.snapshot())
+        save_state(path, SavedState.of(self.player.simulation))
         self.player.say(f"Saved {path.name}")
 
     @report_errors

@@ -18,7 +18,7 @@ from nca.rule import Rule
 from nca.system.outputs import check_free
 from nca.viewer.files.recording import Grabber, Recorder
 from nca.viewer.files.rule_files import load_rules
-from nca.viewer.files.state_file import save_state
+from nca.viewer.files.state_file import SavedState, save_state
 from nca.viewer.files.video_input import open_source
 from nca.viewer.files.writers import VIDEOS
 from nca.viewer.player import Player
@@ -53,7 +53,7 @@ def run_headless(settings: ViewSettings) -> dict[str, Any]:
             picture = player.display.whole(player.simulation, player.look, scale)
             write_image(settings.results.screenshot, picture)
         if settings.results.state_out is not None:
-            save_state(settings.results.state_out, player.snapshot())
+            save_state(settings.results.state_out, SavedState.of(player.simulation))
         player.release()
     finally:
         gl.release()

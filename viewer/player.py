@@ -22,7 +22,6 @@ from nca.viewer.meter import Meter, StateRange
 from nca.viewer.settings import ViewSettings
 from nca.viewer.simulation.camera import Camera
 from nca.viewer.simulation.display import NO_RING, Display
-from nca.viewer.simulation.fields import no_fields
 from nca.viewer.simulation.flashes import Frame
 from nca.viewer.simulation.history import History
 from nca.viewer.simulation.lit import default_view, maps_of
@@ -236,28 +235,16 @@ class Player:
             InputError: the state does not fit the loaded rules.
         """
         old = self.simulation
-        channels, height, width = saved.state.shape
-        if channels != old.channels:
-            raise InputError(f"the state has {channels} channels, but the rule has {old.channels}")
-        if saved.owner.max() >= len(self.names):
-            count = saved.owner.max() + 1
-            loaded = f"{len(self.names)} {'is' if len(self.names) == 1 else 'are'} loaded"
-            raise InputError(f"the saved state uses {count} rules, but {loaded}")
-        if (height, width) == (old.height, old.width):
+        saved.check_fits(old)
+        if saved.size == (old.height, old.width):
             self.history.remember(old)
         else:
-            self.simulation = self._new_simulation(old.rules, (height, width), saved.seed)
+            self.simulation = self._new_simulation(old.rules, saved.size, saved.seed)
             self.history.clear()
             self.simulation.steering = old.steering
             old.release()
             self.fit()
-        self.simulation.field.restore(saved.owner)
-        self.simulation.show_field()
-        self.simulation.write(saved.state)
-        self.simulation.write_fields(
-            no_fields(width, height) if saved.fields is None else saved.fields
-        )
-        self.simulation.step_number, self.simulation.seed = saved.step_number, saved.seed
+        saved.write_to(self.simulation)
         self._recover()
 
     def place(self, pattern: Pattern) -> None:
@@ -278,17 +265,6 @@ class Player:
         self.history.remember(simulation)
         simulation.write(state)
         self._recover()
-
-    def snapshot(self) -> SavedState:
-        """The current simulation, for saving."""
-        simulation = self.simulation
-        return SavedState(
-            simulation.read(),
-            simulation.field.owner,
-            simulation.step_number,
-            simulation.seed,
-            simulation.fields.texels if simulation.fields.used else None,
-        )
 
     def reset(self, tool: str = "start", *, seed: int | None = None) -> None:
         """Restart, optionally with another seed; this can be undone.

@@ -31,9 +31,9 @@ def mixture(
 ) -> Features:
     """Describe a mixture of several styles, or of parts of one style, with given shares.
 
-    A mixture is a single target. If each style were a separate target, the style with the largest
-    weight would be the only one to show: the weighted sum of distances |x - a| has its minimum at
-    one of the points a, not between them.
+    A mixture is a single target. If two styles were separate targets, only the one with the larger
+    weight would show: a weighted sum of two distances is smallest at one of the targets, not
+    between them.
     """
     shares = shares or [1.0] * len(descriptions)
     shares = [share / sum(shares) for share in shares]

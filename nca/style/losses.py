@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from nca.errors import InputError
-from nca.losses.features.base import FeatureExtractor, Mirrored
+from nca.losses.features.base import FeatureExtractor, Mirrored, check_taps
 from nca.losses.features.build import build_features, is_pretrained
 from nca.losses.features.pretrained import ARCHITECTURES, Pretrained
 from nca.losses.features.residual import CONVNEXT_TAPS, RESNET_TAPS, Residual
@@ -156,11 +156,8 @@ class Losses:
     def _taps(self, names: Sequence[str]) -> tuple[str, ...]:
         """Choose the layers of style and content: from the settings, or the usual ones."""
         settings = self.settings
-        for name in (*settings.network.style_layers, *settings.network.content_layers):
-            if name not in names:
-                raise InputError(
-                    f"{settings.network.features} has no layer {name!r}; it has {', '.join(names)}"
-                )
+        if wanted := (*settings.network.style_layers, *settings.network.content_layers):
+            check_taps(settings.network.features, wanted, names)
         usual = {tap for net in ARCHITECTURES.values() for tap in net.taps}
         usual |= {*RESNET_TAPS, *CONVNEXT_TAPS}
         style = settings.network.style_layers or [name for name in names if name in usual] or names

@@ -59,8 +59,8 @@ class TaskSettings(Bounded):
     restore: bool = False
     """Instead of learning a texture, learn to remove noise and repair damage in the image."""
     also: tuple[Picture, ...] = ()
-    """Up to two more images, which the same rule learns. Each image has its own pattern of noise in
-    the initial state, and grows from that pattern."""
+    """Up to two more images, which the same rule learns. The strength of the noise in the initial
+    state selects the image that grows."""
     presets: tuple[Preset, ...] = ()
     """For a folder of images: presets; one rule is trained for each image and each preset."""
     material: Annotated[MaterialSettings, tyro.conf.arg(name="material", prefix_name=False)] = (

@@ -221,7 +221,7 @@ def test_a_cut_off_file_has_the_taps_it_has(tmp_path: Path) -> None:
     save_file(short, tmp_path / "short.safetensors")
     extract = Pretrained(str(tmp_path / "short.safetensors"))
     assert extract.taps == {"relu1_1", "relu2_1", "relu3_1"}
-    with pytest.raises(InputError, match="no layer 'relu5_1'; the layers are"):
+    with pytest.raises(InputError, match="no layer 'relu5_1'; it has"):
         Pretrained(str(tmp_path / "short.safetensors"), taps=("relu5_1",))
 
 

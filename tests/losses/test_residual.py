@@ -145,7 +145,7 @@ def test_unusable_weights_are_named(
         InputError, match=r"cut.pth: its tensors match none of the known networks: resnet18"
     ):
         build_features(str(folder / "cut.pth"), torch.empty(0))
-    with pytest.raises(InputError, match=r"no layer 'layer9'; the layers are relu, layer1\.0"):
+    with pytest.raises(InputError, match=r"no layer 'layer9'; it has relu, layer1\.0"):
         build_features(resnet[1], torch.empty(0), taps=("layer9",))
     torch.save(nn.ReLU(), folder / "code.pth")
     with pytest.raises(InputError, match=r"cannot read features from .*code.pth: Weights only"):

@@ -12,7 +12,7 @@ from nca.images import to_tensor
 from nca.rulefile import load_rule, rule_name
 from nca.viewer import player as player_module
 from nca.viewer.files.screen_recording import FPS
-from nca.viewer.files.state_file import load_state, save_state
+from nca.viewer.files.state_file import SavedState, load_state, save_state
 from nca.viewer.files.watch import INTERVAL
 from nca.viewer.player import MESSAGE_SECONDS, QUIET_SECONDS
 from nca.viewer.simulation.look import Look
@@ -161,7 +161,7 @@ def test_a_saved_state_goes_on_as_if_nothing_had_been(gl, tmp_path):
     player = make_player(gl, tmp_path, path)
     player.reset(seed=7)
     player.run_steps(3)
-    save_state(tmp_path / "a.npz", player.snapshot())
+    save_state(tmp_path / "a.npz", SavedState.of(player.simulation))
     player.run_steps(4)
     other = make_player(gl, tmp_path, path, grid="64x64", state=tmp_path / "a.npz")
     assert other.grid == (32, 24)
@@ -173,7 +173,7 @@ def test_a_saved_state_goes_on_as_if_nothing_had_been(gl, tmp_path):
 
 def test_a_state_of_other_rules_is_refused(gl, tmp_path):
     player = make_player(gl, tmp_path)
-    save_state(tmp_path / "a.npz", player.snapshot())
+    save_state(tmp_path / "a.npz", SavedState.of(player.simulation))
     other = make_player(gl, tmp_path, rule_file(tmp_path, "b", channels=6))
     with pytest.raises(InputError, match="the state has 8 channels, but the rule has 6"):
         other.restore(load_state(tmp_path / "a.npz"))

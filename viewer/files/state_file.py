@@ -23,6 +23,8 @@ from nca.errors import InputError, one_line
 from nca.rule_settings import MAX_CHANNELS
 from nca.system.files import write_atomically
 from nca.viewer.simulation.field import Bytes
+from nca.viewer.simulation.fields import no_fields
+from nca.viewer.simulation.simulation import Simulation
 
 MAX_BYTES = 900_000_000
 MAX_SIDE = 8192
@@ -31,13 +33,55 @@ ARRAYS = ("state", "step_seed", "owner", "fields")
 
 @dataclass(frozen=True)
 class SavedState:
-    """A saved simulation."""
+    """A saved simulation: the arrays of a file."""
 
     state: Tensor
     owner: Bytes
     step_number: int
     seed: int
     fields: Bytes | None = None
+
+    @classmethod
+    def of(cls, simulation: Simulation) -> "SavedState":
+        """The current state of a simulation, for saving."""
+        return cls(
+            simulation.read(),
+            simulation.field.owner,
+            simulation.step_number,
+            simulation.seed,
+            simulation.fields.texels if simulation.fields.used else None,
+        )
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width in cells."""
+        return self.state.shape[1], self.state.shape[2]
+
+    def check_fits(self, simulation: Simulation) -> None:
+        """Check the number of channels and rules; the size may differ.
+
+        Raises:
+            InputError: the state does not fit the rules of the simulation.
+        """
+        channels, loaded = len(self.state), len(simulation.rules)
+        if channels != simulation.channels:
+            raise InputError(
+                f"the state has {channels} channels, but the rule has {simulation.channels}"
+            )
+        if self.owner.max() >= loaded:
+            verb = "is" if loaded == 1 else "are"
+            raise InputError(
+                f"the saved state uses {self.owner.max() + 1} rules, but {loaded} {verb} loaded"
+            )
+
+    def write_to(self, simulation: Simulation) -> None:
+        """Continue from this state in a simulation of the same size."""
+        simulation.field.restore(self.owner)
+        simulation.show_field()
+        simulation.write(self.state)
+        height, width = self.size
+        simulation.write_fields(no_fields(width, height) if self.fields is None else self.fields)
+        simulation.step_number, simulation.seed = self.step_number, self.seed
 
 
 def save_state(path: Path, saved: SavedState) -> None:

@@ -6,6 +6,7 @@ images, convolutions use no padding ("valid"), so that no invented pixels contri
 """
 
 import math
+from collections.abc import Collection, Sequence
 from functools import cache
 from typing import Protocol
 
@@ -13,6 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 from typing_extensions import override
+
+from nca.errors import InputError
 
 Features = dict[str, Tensor]
 
@@ -31,6 +34,19 @@ class FeatureExtractor(Protocol):
             Layer name -> [B, N, h, w], shallow layers first.
         """
         ...
+
+
+def check_taps(network: str, taps: Collection[str], names: Sequence[str]) -> None:
+    """Refuse layers that a network does not have, or an empty choice of layers.
+
+    Raises:
+        InputError: a layer does not exist, or none is chosen; the message lists the layers.
+    """
+    for name in taps:
+        if name not in names:
+            raise InputError(f"{network} has no layer {name!r}; it has {', '.join(names)}")
+    if not taps:
+        raise InputError(f"{network}: no layer is chosen; it has {', '.join(names)}")
 
 
 def circular_pad(images: Tensor, size: int) -> Tensor:

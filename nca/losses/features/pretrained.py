@@ -19,7 +19,7 @@ from torch import Tensor
 from typing_extensions import override
 
 from nca.errors import InputError
-from nca.losses.features.base import FeatureExtractor, Features
+from nca.losses.features.base import FeatureExtractor, Features, check_taps
 from nca.losses.features.pooling import POOLINGS
 from nca.losses.features.weights import read_weights
 
@@ -179,10 +179,7 @@ class Pretrained(FeatureExtractor):
             taps = tuple(n for n in ARCHITECTURES[self.architecture].taps if n in names)
         elif callable(taps):
             taps = taps(names)
-        unknown = [name for name in taps if name not in names]
-        if unknown or not taps:
-            wrong = f"no layer {unknown[0]!r}" if unknown else "no chosen layer"
-            raise InputError(f"{source} has {wrong}; the layers are {', '.join(names)}")
+        check_taps(source, taps, names)
         last = max(names.index(name) for name in taps)
         self.nodes, self.taps = nodes[: last + 1], frozenset(taps)
         halvings = sum(bool(node.pool) + (node.stride == 2) for node in self.nodes)

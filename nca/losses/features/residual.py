@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from nca.errors import InputError
-from nca.losses.features.base import FeatureExtractor, Features
+from nca.losses.features.base import FeatureExtractor, Features, check_taps
 from nca.losses.features.pooling import POOLINGS
 from nca.losses.features.pretrained import IMAGENET_MEAN, IMAGENET_STD, Taps
 from nca.losses.features.weights import read_weights
@@ -72,10 +72,7 @@ class Residual(FeatureExtractor):
             taps = RESNET_TAPS if is_resnet else CONVNEXT_TAPS
         elif callable(taps):
             taps = taps(names)
-        unknown = [name for name in taps if name not in names]
-        if unknown or not taps:
-            wrong = f"no layer {unknown[0]!r}" if unknown else "no chosen layer"
-            raise InputError(f"{path} has {wrong}; the layers are {', '.join(names)}")
+        check_taps(path, taps, names)
         last = max(i for i, (aliases, _) in enumerate(nodes) if set(aliases) & set(taps))
         self.nodes, self.taps = nodes[: last + 1], frozenset(taps)
         self.mean = torch.tensor(IMAGENET_MEAN)[:, None, None]
