@@ -58,6 +58,8 @@ def published() -> Path:
 
 # Chromium's own software renderer is some five times slower than Mesa's.
 CHROMIUM_FLAGS = ["--use-gl=angle", "--use-angle=gl-egl", "--ignore-gpu-blocklist"]
+# Otherwise, Chromium ends its GPU process if a busy machine does not run it for some seconds.
+PATIENT = "--disable-gpu-watchdog"
 
 
 @contextmanager
@@ -67,7 +69,7 @@ def chromium(flags: list[str]) -> Iterator[Browser]:
     if path is None:
         absent("Chromium")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=flags)
+        browser = playwright.chromium.launch(executable_path=path, args=[*flags, PATIENT])
         yield browser
         browser.close()
 

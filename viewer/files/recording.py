@@ -54,7 +54,7 @@ class Recorder(AbstractContextManager["Recorder"]):
         """
         self._check()
         if wait or self._frames.qsize() < WAITING_FRAMES:  # one place is reserved for the end
-            self._frames.put(pixels)
+            self._put(pixels)
         else:
             self.dropped += 1
 
@@ -62,7 +62,7 @@ class Recorder(AbstractContextManager["Recorder"]):
         """Make the thread finish the file, without waiting for it; see :attr:`finished`."""
         if not self._ended:
             self._ended = True
-            self._frames.put(None)
+            self._put(None)
 
     @property
     def finished(self) -> bool:
@@ -82,6 +82,10 @@ class Recorder(AbstractContextManager["Recorder"]):
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _put(self, pixels: bytes | None) -> None:
+        with uninterrupted():  # a signal's exception could leave the lock of the queue taken
+            self._frames.put(pixels)
 
     def _work(self) -> None:
         """Write until the end; after a failure, accept and drop frames, so that no caller waits."""

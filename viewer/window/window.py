@@ -158,23 +158,27 @@ class Stage:
 
     def run(self) -> None:
         """Run until the window is closed."""
+        self._window.set_fullscreen(self._actions.fullscreen)
+        while not (glfw.window_should_close(self._window.handle) or self._actions.quitting):
+            # A signal's exception would be lost in a C callback or a finalizer.
+            with uninterrupted():
+                self._frame()
+
+    def _frame(self) -> None:
         window, player, actions = self._window, self._player, self._actions
+        if player.running and all(player.size):
+            glfw.poll_events()
+        else:
+            glfw.wait_events_timeout(RESTING)
+        if window.lost_its_monitor():
+            actions.fullscreen = False
         window.set_fullscreen(actions.fullscreen)
-        while not (glfw.window_should_close(window.handle) or actions.quitting):
-            with uninterrupted():  # a signal's exception would be lost in a C callback
-                if player.running and all(player.size):
-                    glfw.poll_events()
-                else:
-                    glfw.wait_events_timeout(RESTING)
-            if window.lost_its_monitor():
-                actions.fullscreen = False
-            window.set_fullscreen(actions.fullscreen)
-            if player.size != window.picture_size:
-                player.resize(*window.picture_size)
-            self._follow_scale()
-            player.advance()
-            if all(player.size):
-                self._draw()
+        if player.size != window.picture_size:
+            player.resize(*window.picture_size)
+        self._follow_scale()
+        player.advance()
+        if all(player.size):
+            self._draw()
 
     def _draw(self) -> None:
         window, player, actions = self._window, self._player, self._actions

@@ -2,6 +2,7 @@
 
 import importlib
 import resource
+import signal
 import tempfile
 import threading
 
@@ -40,6 +41,23 @@ def test_a_folder_of_pictures(tmp_path):
     assert picture.shape == (18, 34, 3)
     assert (picture[0] == 20).all()
     assert (picture[-1] == 0).all()
+
+
+def test_a_signal_does_not_interrupt_the_queue(tmp_path, monkeypatch):
+    """It could leave the lock of the queue taken, and both threads would wait for each other."""
+    with Recorder(tmp_path / "frames", SIZE, 20.0) as recorder:
+        append = recorder._frames._put
+
+        def interrupted(item):
+            monkeypatch.undo()
+            signal.raise_signal(signal.SIGINT)
+            append(item)
+
+        monkeypatch.setattr(recorder._frames, "_put", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            recorder.add(frame(10))
+        recorder.add(frame(20))
+    assert recorder.frames == 2
 
 
 def test_an_animation(tmp_path):

@@ -262,6 +262,33 @@ def test_a_signal_ends_it_after_the_recording_is_finished(screen, tmp_path, sign
         viewer.end()
 
 
+SIGNAL_IN_A_FINALIZER = """
+import signal, sys
+from nca.cli import main
+from nca.viewer.player import Player
+class Finalized:
+    def __del__(self):
+        signal.raise_signal(signal.SIGINT)
+advance = Player.advance
+def advance_with_a_signal(player):
+    Finalized()
+    advance(player)
+Player.advance = advance_with_a_signal
+sys.exit(main())
+"""
+
+
+def test_a_signal_that_arrives_in_a_finalizer_ends_it(screen, tmp_path):
+    """Python ignores exceptions there."""
+    program = ("-c", SIGNAL_IN_A_FINALIZER)
+    command = [sys.executable, *program, "view", rule_file(tmp_path), "--grid", "32x24"]
+    environment = {**os.environ, "DISPLAY": screen.name, "OMP_NUM_THREADS": "1"}
+    ended = subprocess.run(
+        command, env=environment, timeout=PATIENCE, capture_output=True, check=False
+    )
+    assert ended.returncode == 130, ended.stderr
+
+
 def test_a_display_that_goes_away_ends_it_in_one_line_and_keeps_the_recording(tmp_path):
     screen = Screen((400, 300))
     words = (rule_file(tmp_path), "--grid", "32x24", "--size", "320x240", "--recording", "webp")
