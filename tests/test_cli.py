@@ -151,7 +151,9 @@ def test_help_shows_the_defaults_of_the_preset(capsys: pytest.CaptureFixture[str
     ("words", "said"),
     [
         (["trian"], "no command 'trian'; the commands are train,"),
-        (["train"], "Missing from nca train: PICTURE"),
+        (["train"], "nca: train needs PICTURE and --out PATH; see nca train --help"),
+        (["train", "a.png"], "nca: train needs --out PATH; see"),
+        (["view", "--seed"], "Missing value for argument '--seed'. Expected 1 values; see"),
         (["train", "a.png", "--out", "x", "--size", "big"], "--size: invalid literal"),
         (["train", "a.png", "--out", "x", "--size", "5"], "--size 5: must be 32 to 1024"),
         (

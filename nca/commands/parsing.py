@@ -125,7 +125,11 @@ def parse(name: str, settings: type[Any], words: Sequence[str], default: Any = N
     except SystemExit as stop:
         if not stop.code:
             raise
-        raise InputError(f"{first_sentence(complaint.getvalue())}; see nca {name} --help") from None
+        said = first_sentence(complaint.getvalue())
+        if said.startswith("Missing from "):  # tyro goes on with the help texts of these options
+            missing = [option.usage for option in options_of(start) if option.is_required]
+            said = f"{name} needs {' and '.join(usage for usage in missing if usage in said)}"
+        raise InputError(f"{said.rstrip('.')}; see nca {name} --help") from None
 
 
 def program(name: str, settings: Any) -> str:
