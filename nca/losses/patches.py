@@ -45,6 +45,8 @@ class NearestPatches(Term):
         name: prefix for the names of the levels.
     """
 
+    random = True
+
     def __init__(
         self,
         target: Tensor,

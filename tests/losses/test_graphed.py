@@ -5,6 +5,7 @@ import torch
 from torch import Tensor
 
 from nca.losses.graphed import Graphed, with_graphs
+from nca.losses.patches import NearestPatches
 from nca.losses.pixels import TotalVariation
 from nca.losses.term import Sum, Term, Weighted
 
@@ -24,6 +25,11 @@ def test_what_draws_random_numbers_is_not_recorded() -> None:
     assert isinstance(smooth, Graphed)
     assert isinstance(noise, Noise)
     assert repr(smooth) == "TotalVariation()"
+
+
+def test_patches_draw_random_numbers() -> None:
+    term = NearestPatches(torch.rand(1, 3, 32, 32), torch.Generator())
+    assert with_graphs(term) is term
 
 
 def test_images_on_a_cpu_go_through_the_term() -> None:
