@@ -225,7 +225,7 @@ class Wasserstein(Moments):
 
 
 def trace_of_root(matrices: Tensor, floor: Tensor) -> Tensor:
-    """Trace of the square root of symmetric matrices, [B, N, N] -> [B].
+    """Trace of the square root of symmetric matrices, [B, N, N] -> [B]; NaN if one is not finite.
 
     On a GPU, only matrix products are used, because a decomposition takes a thousand kernels there.
 
@@ -236,8 +236,11 @@ def trace_of_root(matrices: Tensor, floor: Tensor) -> Tensor:
     if matrices.is_cuda:
         trace: Tensor = _TraceOfRoot.apply(matrices)  # type: ignore[no-untyped-call]
         return trace
-    values: Tensor = torch.linalg.eigvalsh(matrices)
-    return values.clamp(min=float(floor) ** 2).sqrt().sum(1)
+    # LAPACK refuses values that are not finite, which a state that blows up has.
+    finite = matrices.isfinite().all(2).all(1)
+    identity = torch.eye(matrices.shape[1]).to(matrices)
+    values: Tensor = torch.linalg.eigvalsh(matrices.where(finite[:, None, None], identity))
+    return values.clamp(min=float(floor) ** 2).sqrt().sum(1).where(finite, torch.nan)
 
 
 class _TraceOfRoot(torch.autograd.Function):

@@ -1,3 +1,4 @@
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -323,6 +324,16 @@ def test_texture_loss_keeps_the_target_s_description(tmp_path: Path) -> None:
     loss = TextureLoss(stripes(), extract, Gram(), wraps=True)
     loss(torch.rand(2, 3, 32, 32))
     assert calls == [((1, 3, 64, 64), False), ((2, 3, 32, 32), True)]
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_the_trace_of_a_matrix_that_is_not_finite_is_nan(value: float) -> None:
+    matrices = torch.eye(20).repeat(2, 1, 1)
+    matrices[1, 3, 4] = value
+    traces = trace_of_root(matrices.requires_grad_(True), torch.tensor(1e-6))
+    assert traces[0] == 20
+    assert traces[1].isnan()
+    traces[0].backward()
 
 
 def test_the_trace_of_a_root_by_products_is_that_by_eigenvalues() -> None:
