@@ -16,6 +16,8 @@ from nca.system.files import read_regular
 FLAG = "--config"
 HELP = "Take options from a .toml file, or from the settings.json of an earlier run."
 MAX_BYTES = 10**6
+# These options in the settings.json of an earlier run are about its own folder and output.
+OF_ONE_RUN = {"out", "resume", "overwrite", "quiet"}
 
 
 def with_config(words: Sequence[str], defaults: Callable[[Sequence[str]], Any]) -> list[str]:
@@ -53,7 +55,8 @@ def split(word: str) -> list[str]:
 def options(path: Path, defaults: Callable[[Sequence[str]], Any]) -> Iterator[tuple[str, Any]]:
     """Name and value of each option in a file, without options that equal their defaults.
 
-    The preset is always included, if the file has one.
+    The preset is always included, if the file has one. From a ``.json`` file, :data:`OF_ONE_RUN` is
+    left out.
 
     Raises:
         InputError: see :func:`with_config`.
@@ -65,6 +68,8 @@ def options(path: Path, defaults: Callable[[Sequence[str]], Any]) -> Iterator[tu
         raise InputError(f"{path}: {error}") from error
     settings = defaults(())
     hidden = no_flags(type(settings))
+    if path.suffix == ".json":
+        hidden |= OF_ONE_RUN
     found = {k: v for k, v in entries(data, flatten(settings), path) if k not in hidden}
     chosen = [word for name, value in found.items() for word in as_words(name, value)]
     usual = flatten(defaults(chosen))

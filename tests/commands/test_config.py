@@ -50,8 +50,20 @@ def test_the_settings_of_a_run_can_be_given_back(preset: str, tmp_path: Path) ->
     settings = train_settings("leaf.png", "leaf", preset, batch_size=3, restore=preset == "small")
     file = tmp_path / "settings.json"
     file.write_text(json.dumps(recorded(settings)))
-    again = settings_by("leaf.png", "--config", str(file))
+    again = settings_by("leaf.png", "--config", str(file), "--out", "leaf")
     assert flatten(again) == flatten(settings)
+
+
+def test_a_run_does_not_pass_on_its_folder_and_its_right_to_overwrite(tmp_path: Path) -> None:
+    file = tmp_path / "settings.json"
+    for name in ("overwrite", "resume", "quiet"):
+        settings = train_settings("leaf.png", "leaf", batch_size=3, **{name: True})
+        file.write_text(json.dumps(recorded(settings)))
+        run = settings_by("leaf.png", "--config", str(file), "--out", "other").run
+        assert (run.overwrite, run.resume, run.quiet) == (False, False, False)
+    (tmp_path / "leaf.toml").write_text("overwrite = true")
+    words = ("leaf.png", "--config", str(tmp_path / "leaf.toml"), "--out", "other")
+    assert settings_by(*words).run.overwrite
 
 
 @pytest.mark.parametrize(
