@@ -27,8 +27,8 @@ from nca.system.files import remove_temporary, write_text
 from nca.system.signals import raise_on_termination
 from nca.system.threads import usable_cpus
 from nca.texture.settings import TrainSettings
-from nca.texture.train import RULE, train
-from nca.training.folder import CHECKPOINT, make_folder
+from nca.texture.train import RULE, TextureTraining, train
+from nca.training.folder import CHECKPOINT, changes, make_folder
 from nca.training.write_failures import WriteFailures
 
 TABLE, LOG = "table.csv", "log.txt"
@@ -60,6 +60,21 @@ class Run:
         # Training adds this entry to the file when it ends.
         return file if "kept_from_iteration" in file.training else None
 
+    def check_unchanged(self) -> None:
+        """Refuse to reuse a final rule that was trained with other settings.
+
+        Raises:
+            InputError: a setting differs.
+        """
+        file = self.result()
+        before = None if file is None else file.training.get("settings")
+        for name, was, now in changes(before, self.settings) if isinstance(before, dict) else ():
+            if name not in TextureTraining.may_change:
+                raise InputError(
+                    f"{self.rule}: it was trained with `{name}` {was}, not {now}; choose another "
+                    "`out`, or `overwrite`"
+                )
+
 
 def folder_of(settings: TrainSettings) -> Path:
     """Return the output folder; a sweep always has one."""
@@ -81,7 +96,8 @@ def sweep(
         Path of the table, which is updated after every run.
 
     Raises:
-        InputError: there is no image, or a run was refused (the other runs have finished by then).
+        InputError: there is no image; a finished rule was trained with other settings; or a run was
+            refused (the other runs have finished by then).
         FailedError: a run failed, or the table could not be written; all other runs have finished.
         KeyboardInterrupt: Ctrl-C; the runs have written their checkpoints.
     """
@@ -91,6 +107,9 @@ def sweep(
     remove_temporary(table)
     write_failures = WriteFailures()
     overwrite = variants[0].run.overwrite
+    if not overwrite:
+        for run in runs:
+            run.check_unchanged()
     waiting = [run for run in runs if overwrite or run.result() is None]
     say(f"{len(runs)} rules, {len(runs) - len(waiting)} of them already finished")
     failed: dict[str, int] = {}

@@ -20,6 +20,7 @@ from nca.system.signals import Terminated, raise_on_termination
 from nca.texture.callbacks.write_newest import WriteNewest
 from nca.texture.settings import TrainSettings, train_settings
 from nca.texture.sweep import plan, sweep, write_table
+from nca.training.folder import recorded
 from nca.training.write_failures import WriteFailures
 
 
@@ -46,6 +47,7 @@ def pretend(settings: TrainSettings) -> None:
         "long_run_loss": 0.5, "loss_at_10000_steps": None, "iterations": settings.limits.iterations,
         "seconds": 1.0, "kept_from_iteration": 2,
     }  # fmt: skip
+    training["settings"] = recorded(settings)
     rule = Rule(RuleSettings(settings.rule.channels, settings.rule.hidden))
     save_rule(settings.out / "rule.safetensors", rule, {"training": training})
 
@@ -80,6 +82,14 @@ def test_a_sweep_goes_on_where_it_was(settings: TrainSettings) -> None:
     assert [(row["picture"], row["state"]) for row in table(settings)] == [
         ("a.png", "done"), ("a.png", "done"), ("c.jpg", "done"), ("c.jpg", "done"),
     ]  # fmt: skip
+
+
+def test_rules_with_other_settings_are_not_taken_for_finished(settings: TrainSettings) -> None:
+    sweep([settings.override(hidden=6)], pretend)
+    with pytest.raises(InputError, match=r"`hidden` 6, not 5; choose another `out`, or `over"):
+        sweep([settings], pretend)
+    sweep([settings.override(overwrite=True)], pretend)
+    assert load_rule(settings.out / "a" / "rule.safetensors").rule.settings.hidden == 5
 
 
 def test_a_rule_whose_training_has_not_ended_is_not_done(settings: TrainSettings) -> None:
