@@ -39,7 +39,7 @@ class Grow(Objective):
     def losses(self, prediction: Tensor, batch: Draw) -> dict[str, Tensor]:
         """Return every term of the distance, averaged over the batch, and the weighted overflow."""
         state = cap_gradients(prediction) if self.cap else prediction
-        distances = self.task.distance(state, self.task.compared_with(batch.index))
+        distances = self.task.distance(self.task.rule, state, self.task.compared_with(batch.index))
         terms = {name: distance.mean() for name, distance in distances.items()}
         # This gradient is not capped, because only it pulls a blown-up sample back.
         terms["overflow"] = self.overflow_weight * overflow(prediction)

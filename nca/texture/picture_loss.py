@@ -45,13 +45,15 @@ class PictureLoss(ABC):
 
     Raises:
         InputError: a weight is for a map that is not learned, or the features are those of a
-            pretrained network, which has only color inputs.
+            pretrained network, which has only color inputs; there are weights, but no maps.
     """
 
     def __init__(self, settings: TrainSettings) -> None:
         self.weights: Tensor | None = None  # of every channel, [N, 1, 1]
         if settings.task.maps:
             self.weights = _map_weights(settings).to(device_of(settings))
+        elif settings.task.material.map_weights:
+            raise InputError("`map_weights`: only a material has maps; see `maps`")
 
     def weighted(self, values: Tensor) -> Tensor:
         """Multiply the maps in [..., N, H, W] by their weights."""

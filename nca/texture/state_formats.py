@@ -61,7 +61,7 @@ KEPT: dict[str, Callable[[Tensor], Tensor]] = {
 
 @torch.no_grad()
 def loss_by_state(
-    rule: Rule, score: Callable[[Tensor, Tensor], Tensor], side: int, seed: int
+    rule: Rule, score: Callable[[Rule, Tensor, Tensor], Tensor], side: int, seed: int
 ) -> dict[str, float | None]:
     """Measure a texture after 300 steps, with its state stored in each format.
 
@@ -83,6 +83,6 @@ def loss_by_state(
             states[name] = keep(unroll(states[name], plain, mask))
     losses: dict[str, float | None] = {}
     for name, state in states.items():
-        loss = float(score(state, torch.arange(FORMAT_SEEDS)).max())
+        loss = float(score(rule, state, torch.arange(FORMAT_SEEDS)).max())
         losses[name] = loss if math.isfinite(loss) else None
     return losses

@@ -214,9 +214,9 @@ def test_the_words_count_in_what_is_kept(
     assert len(runs) == (2 if kind == "several" else 1)
     for run in runs:
         state = run.state + 0.1
-        found = task.score(state, run.target)
+        found = task.score(run.rule, state, run.target)
         task.prompt_term, words = None, task.prompt_term
-        without = task.score(state, run.target)
+        without = task.score(run.rule, state, run.target)
         task.prompt_term = words
         color = task.rule.to_rgb(state).clamp(0, 1).mean((2, 3))
         angle = torch.acos((color[:, 0] / color.norm(dim=1)).clamp(-1, 1))

@@ -51,12 +51,12 @@ class Fixed:
         self.left = list(self.distances[id(rule)])
         return [LongRun(rule, torch.zeros(1, 4, 4, 4), torch.zeros(1))]
 
-    def score(self, state: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-        del state
+    def score(self, rule: Rule, state: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        del rule, state
         return target + self.left.pop(0)
 
-    def speckle(self, state: torch.Tensor, target: torch.Tensor) -> float:
-        del state, target
+    def speckle(self, rule: Rule, state: torch.Tensor, target: torch.Tensor) -> float:
+        del rule, state, target
         return 1.0
 
 
@@ -97,7 +97,7 @@ def test_speckle_is_that_of_the_picture_of_a_run(also: tuple[str, ...]) -> None:
     else:
         task = Synthesis(settings, noise, generator(), Engine())
     state = torch.cat([noise, noise[:1]])[None] - 0.5
-    found = [task.speckle(state, torch.tensor([i])) for i in range(len(also) + 1)]
+    found = [task.speckle(task.rule, state, torch.tensor([i])) for i in range(len(also) + 1)]
     assert found[-1] == pytest.approx(1, rel=0.1)
     assert found[0] > 10 or not also
 
@@ -130,10 +130,34 @@ def test_the_lessons_loss_is_scored_picture_by_picture() -> None:
     assert both < 3 * max(one, other)
 
 
+def test_the_decoder_of_a_candidate_draws_its_pictures() -> None:
+    settings = train_settings(
+        "a.png", "out", "tiny", size=64, grid=32, late_grid=32, features="random", decoder=2
+    )
+    task = Synthesis(settings, torch.rand(3, 64, 64, generator=generator()), generator(), Engine())
+    candidate = task.rule.with_settings()
+    before = long_run_score(task, candidate, (5,), range(1))
+    with torch.no_grad():
+        task.rule.decoder.w2 += 0.1
+    assert long_run_score(task, candidate, (5,), range(1)) == before
+    assert long_run_score(task, task.rule.with_settings(), (5,), range(1)) != before
+
+
+def test_the_last_rule_is_scored_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    keep = KeepBest(None, Fixed({}), 0)
+    monkeypatch.setattr(keep, "score", lambda *_: Score((1.0,), 1.0))
+    learner = SimpleNamespace(model=Rule(RuleSettings(4, 8)), iteration=8, progress=1.0)
+    keep.after_batch(learner)  # type: ignore[arg-type]
+    keep.after_fit(learner)  # type: ignore[arg-type]
+    learner.iteration = 9
+    keep.after_fit(learner)  # type: ignore[arg-type]
+    assert [candidate.iteration for candidate in keep.candidates] == [8, 9]
+
+
 def test_scores_draw_the_same_random_numbers_every_time() -> None:
     task = synthesis("transport")
     state, target = task.pool.states[:3] + 0.1, torch.arange(3)
     before = task.generator.get_state()
-    first = task.score(state, target)
-    assert torch.equal(first, task.score(state, target))
+    first = task.score(task.rule, state, target)
+    assert torch.equal(first, task.score(task.rule, state, target))
     assert torch.equal(task.generator.get_state(), before)

@@ -122,10 +122,10 @@ def texture_loss(target: torch.Tensor, statistic: str, generator: torch.Generato
     return build_loss(target, LossSettings(features="random", statistic=statistic), generator)
 
 
-def score_of(rule: Rule, loss: Term) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
+def score_of(loss: Term) -> Callable[[Rule, torch.Tensor, torch.Tensor], torch.Tensor]:
     """The sum of the loss of every state by itself."""
 
-    def score(state: torch.Tensor, _: torch.Tensor) -> torch.Tensor:
+    def score(rule: Rule, state: torch.Tensor, _: torch.Tensor) -> torch.Tensor:
         images = rule.to_rgb(state).split(1)
         return torch.cat([torch.stack(list(loss(image).values())).sum(0) for image in images])
 
@@ -136,7 +136,7 @@ def test_the_loss_of_every_format_is_that_of_such_a_state() -> None:
     generator = torch.Generator().manual_seed(0)
     rule = bounded_rule(RuleSettings(4, 8, start="noise", noise_level=0.9))
     loss = texture_loss(torch.rand(1, 3, 32, 32), "gram", generator)
-    scores = loss_by_state(rule, score_of(rule, loss), 16, seed=5)
+    scores = loss_by_state(rule, score_of(loss), 16, seed=5)
     rounding = rule.with_settings(quantization=Quantization(state=EIGHT_BIT_STATE))
     for name, model in (("rgba32f", rule), ("rgba8", rounding)):
         state = model(rule.initial_state(2, 16, 16, seed=5), 300, seed=5)
@@ -145,7 +145,7 @@ def test_the_loss_of_every_format_is_that_of_such_a_state() -> None:
     assert scores["rgba8"] != pytest.approx(scores["rgba32f"], rel=1e-3)
     with torch.no_grad():
         rule.w2 += 5
-    assert loss_by_state(rule, score_of(rule, loss), 16, seed=5)["rgba32f"] is None
+    assert loss_by_state(rule, score_of(loss), 16, seed=5)["rgba32f"] is None
 
 
 def test_the_loss_by_format_is_that_of_the_worse_run() -> None:
@@ -153,7 +153,7 @@ def test_the_loss_by_format_is_that_of_the_worse_run() -> None:
     rule = bounded_rule(RuleSettings(4, 8, start="noise", noise_level=0.9))
     target = torch.rand(1, 3, 32, 32, generator=generator)
     loss = texture_loss(target, "lesson20", generator)
-    scores = loss_by_state(rule, score_of(rule, loss), 16, seed=5)
+    scores = loss_by_state(rule, score_of(loss), 16, seed=5)
     # The lesson's loss of two pictures is that of their sum.
     runs = rule.to_rgb(rule(rule.initial_state(2, 16, 16, seed=5), 300, seed=5)).split(1)
     each = [float(torch.stack(list(loss(run).values())).sum()) for run in runs]
@@ -172,7 +172,7 @@ def test_masks_of_all_steps_are_never_there_at_once(monkeypatch: pytest.MonkeyPa
 
     real = Rule.fire_masks
     monkeypatch.setattr(Rule, "fire_masks", fire_masks)
-    loss_by_state(rule, score_of(rule, loss), 16, seed=5)
+    loss_by_state(rule, score_of(loss), 16, seed=5)
     assert max(masks.numel() for _, masks in made) == 2 * 16 * 16
     assert [step for step, _ in made] == list(range(300))
     assert torch.equal(torch.cat([masks for _, masks in made]), real(rule, 2, 16, 16, 300, seed=5))

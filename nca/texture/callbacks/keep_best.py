@@ -94,11 +94,11 @@ class RuleScorer(Protocol):
         """Initial states of the long runs."""
         ...
 
-    def score(self, state: Tensor, target: Tensor) -> Tensor:
+    def score(self, rule: Rule, state: Tensor, target: Tensor) -> Tensor:
         """Total distance of every state from the target, [B]."""
         ...
 
-    def speckle(self, state: Tensor, target: Tensor) -> float:
+    def speckle(self, rule: Rule, state: Tensor, target: Tensor) -> float:
         """Mean speckle of the states, relative to their target."""
         ...
 
@@ -120,8 +120,8 @@ def long_run_score(scorer: RuleScorer, rule: Rule, stops: tuple[int, ...], seeds
         for after in simulate(run.rule, run.state, stops, seed=seed):
             if blown_up(after).any():
                 return Score((math.inf,) * len(stops), math.inf)
-            worst[-1].append(float(scorer.score(after, run.target).max()))
-            speckles.append(scorer.speckle(after, run.target))
+            worst[-1].append(float(scorer.score(run.rule, after, run.target).max()))
+            speckles.append(scorer.speckle(run.rule, after, run.target))
     return Score(tuple(map(fmean, zip(*worst, strict=True))), max(speckles))
 
 
@@ -143,6 +143,7 @@ class KeepBest(Callback):
         self.ema, self.scorer, self.seed, self.evaluations = ema, scorer, seed, evaluations
         self.candidates: list[Candidate] = []
         self._evaluated = 0
+        self._latest = -1  # iteration of the latest evaluation
 
     @torch.no_grad()
     def after_batch(self, learner: Learner) -> None:
@@ -161,12 +162,14 @@ class KeepBest(Callback):
         return max(0, math.floor((2 * learner.progress - 1) * self.evaluations))
 
     def after_fit(self, learner: Learner) -> None:
-        """Score the last rule."""
-        self.evaluate(learner)
+        """Score the last rule, unless the last iteration has done so."""
+        if self._latest != learner.iteration:
+            self.evaluate(learner)
 
     @torch.no_grad()
     def evaluate(self, learner: Learner) -> None:
         """Score the current rule, and keep it if it is among the best few."""
+        self._latest = learner.iteration
         rule = averaged_rule(learner, self.ema)
         seeds = range(self.seed, self.seed + EVALUATION_SEEDS)
         score = self.score(rule, STOPS, seeds)

@@ -125,10 +125,11 @@ class Task(ABC):
     # ---- distance from the target --------------------------------------------------------------
 
     @abstractmethod
-    def compare(self, state: Tensor, target: Tensor) -> dict[str, Tensor]:
+    def compare(self, rule: Rule, state: Tensor, target: Tensor) -> dict[str, Tensor]:
         """Compute the weighted terms of the task's distance, without the prompt: name -> [B].
 
         Args:
+            rule: the rule that the states belong to; its decoder draws them.
             state: [B, C, H, W].
             target: what :meth:`compared_with` returned.
         """
@@ -137,15 +138,15 @@ class Task(ABC):
         """Look up the targets of states by their pool places, [B]; by default, these places."""
         return index
 
-    def distance(self, state: Tensor, target: Tensor) -> dict[str, Tensor]:
+    def distance(self, rule: Rule, state: Tensor, target: Tensor) -> dict[str, Tensor]:
         """Compute all terms of the distance, including the prompt: name -> [B]."""
-        terms = self.compare(state, target)
+        terms = self.compare(rule, state, target)
         if self.prompt_term is not None:
-            terms |= self.prompt_term(self.rule.to_image(state))
+            terms |= self.prompt_term(rule.to_image(state))
         return terms
 
     @torch.no_grad()
-    def score(self, state: Tensor, target: Tensor) -> Tensor:
+    def score(self, rule: Rule, state: Tensor, target: Tensor) -> Tensor:
         """Compute the total distance of every state, [B]: the sum of all terms.
 
         States are compared one at a time, because with the ``lesson20`` statistic the loss of a
@@ -155,13 +156,13 @@ class Task(ABC):
         totals = []
         for i in range(len(state)):
             with repeated(self.generator):
-                terms = self.distance(state[i : i + 1], target[i : i + 1])
+                terms = self.distance(rule, state[i : i + 1], target[i : i + 1])
             totals.append(torch.stack([value.cpu() for value in terms.values()]).sum(0))
         return torch.cat(totals)
 
-    def speckle(self, state: Tensor, target: Tensor) -> float:
+    def speckle(self, rule: Rule, state: Tensor, target: Tensor) -> float:
         """Compute the mean speckle of states relative to their target; 0 if grain is irrelevant."""
-        del state, target
+        del rule, state, target
         return 0.0
 
     @abstractmethod

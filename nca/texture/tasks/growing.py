@@ -107,11 +107,11 @@ class Growing(Task):
             self.rule, self.settings.pool, self.generator, target=self.figure, **shared
         )
 
-    def compare(self, state: Tensor, target: Tensor) -> dict[str, Tensor]:
+    def compare(self, rule: Rule, state: Tensor, target: Tensor) -> dict[str, Tensor]:
         """Mean squared error of colors and opacity."""
         del target
         terms = {"figure": squared_error(state, self.figure)}
-        return terms if self.fine is None else terms | self.fine(self.rule, state)
+        return terms if self.fine is None else terms | self.fine(rule, state)
 
     @override
     def long_runs(self, rule: Rule, seeds: range) -> list[LongRun]:

@@ -88,9 +88,9 @@ class Material(Synthesis):
         return replace(super().rule_settings(), maps=self.settings.task.maps)
 
     @override
-    def speckle(self, state: Tensor, target: Tensor) -> float:
+    def speckle(self, rule: Rule, state: Tensor, target: Tensor) -> float:
         del target
-        return speckle_of(self.rule, state, self.target[:COLORS])
+        return speckle_of(rule, state, self.target[:COLORS])
 
     @override
     def targets(self) -> list[Image.Image]:

@@ -86,9 +86,9 @@ class Restoring(Task):
         """The original crops, [B] -> [B, 3, H, W]."""
         return self.pool.targets[index]
 
-    def compare(self, state: Tensor, target: Tensor) -> dict[str, Tensor]:
+    def compare(self, rule: Rule, state: Tensor, target: Tensor) -> dict[str, Tensor]:
         """Absolute error of the colors, and the terms that the settings add."""
-        colors = self.rule.to_rgb(state)
+        colors = rule.to_rgb(state)
         terms = {"picture": (colors - target).abs().mean((1, 2, 3))}
         if self.perceptual is not None:
             terms[PERCEPTUAL] = self.weight * self.perceptual(colors, target)

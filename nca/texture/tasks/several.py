@@ -74,14 +74,14 @@ class Several(Task):
             self.rule, self.settings.pool, self.generator, count=len(self.target), **shared
         )
 
-    def compare(self, state: Tensor, target: Tensor) -> dict[str, Tensor]:
+    def compare(self, rule: Rule, state: Tensor, target: Tensor) -> dict[str, Tensor]:
         """The texture loss for every image, by layer; zero for states of other images."""
         terms: dict[str, Tensor] = {}
         for i, loss in enumerate(self.losses):
             (own,) = (target.to(state.device) % len(self.losses) == i).nonzero(as_tuple=True)
             # With several processes, one of them may have no state of an image. It still draws the
             # random numbers, so that the generators of all processes stay in step.
-            layers = loss(self.rule, state[own] if len(own) else state[:1].detach())
+            layers = loss(rule, state[own] if len(own) else state[:1].detach())
             for name, value in layers.items():
                 zeros = value.new_zeros(len(state))
                 mine = zeros.index_add(0, own, value) if len(own) else zeros
@@ -90,10 +90,10 @@ class Several(Task):
         return terms
 
     @override
-    def speckle(self, state: Tensor, target: Tensor) -> float:
+    def speckle(self, rule: Rule, state: Tensor, target: Tensor) -> float:
         # All states of a long run belong to one image.
         own = self.target[int(target[0]) % len(self.target)]
-        return speckle_of(self.rule, state, own)
+        return speckle_of(rule, state, own)
 
     def long_runs(self, rule: Rule, seeds: range) -> list[LongRun]:
         """One run per image, from its own initial state."""

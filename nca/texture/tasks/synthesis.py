@@ -36,15 +36,15 @@ class Synthesis(Task):
         """The centered square of the image, [3, S, S]."""
         return read_texture(settings.picture, settings.size, enlarge=not settings.rule.decoder)
 
-    def compare(self, state: Tensor, target: Tensor) -> dict[str, Tensor]:
+    def compare(self, rule: Rule, state: Tensor, target: Tensor) -> dict[str, Tensor]:
         """The texture loss, by layer."""
         del target
-        return self.loss(self.rule, state)
+        return self.loss(rule, state)
 
     @override
-    def speckle(self, state: Tensor, target: Tensor) -> float:
+    def speckle(self, rule: Rule, state: Tensor, target: Tensor) -> float:
         del target
-        return speckle_of(self.rule, state, self.target)
+        return speckle_of(rule, state, self.target)
 
     @override
     def long_runs(self, rule: Rule, seeds: range) -> list[LongRun]:

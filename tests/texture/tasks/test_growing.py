@@ -171,7 +171,7 @@ def test_a_decoder_draws_the_figure(settings: TrainSettings) -> None:
     assert task.targets()[0].size == (72, 72)
     state = torch.zeros(2, 8, 36, 36)
     state[1, :4] = task.target
-    terms = task.compare(state, torch.arange(2))
+    terms = task.compare(task.rule, state, torch.arange(2))
     assert set(terms) == {"figure", "pixels", "strokes"}
     assert terms["figure"][1] == 0
     for name in ("pixels", "strokes"):

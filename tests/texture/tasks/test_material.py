@@ -54,7 +54,7 @@ def state_of(task: Material, target: Tensor) -> Tensor:
 
 
 def total(task: Material, target: Tensor) -> float:
-    return float(task.score(state_of(task, target), torch.zeros(1)))
+    return float(task.score(task.rule, state_of(task, target), torch.zeros(1)))
 
 
 def test_a_folder_of_maps_is_a_material(folder: Path) -> None:
@@ -161,7 +161,7 @@ def test_weights_scale_the_contrast_of_maps(folder: Path) -> None:
     for weight in (0.0, 0.3, 1.0):
         made = task(settings_of(folder, map_weights={"height": weight}))
         state = state_of(made, wrong).requires_grad_()
-        loss = torch.stack(list(made.compare(state, torch.zeros(1)).values())).sum()
+        loss = torch.stack(list(made.compare(made.rule, state, torch.zeros(1)).values())).sum()
         gradients.append(torch.autograd.grad(loss, state)[0])
         totals.append(total(made, wrong) - total(made, made.target))
     assert not gradients[0][:, 6].any()
@@ -173,7 +173,7 @@ def test_the_first_gradient_is_not_that_of_the_normals_alone(folder: Path) -> No
     """All cells start from zeros, where the direction of a normal is not defined."""
     made = task(settings_of(folder))
     state = torch.zeros(1, 16, 24, 24).requires_grad_()
-    loss = torch.stack(list(made.compare(state, torch.zeros(1)).values())).sum()
+    loss = torch.stack(list(made.compare(made.rule, state, torch.zeros(1)).values())).sum()
     (gradient,) = torch.autograd.grad(loss, state)
     assert gradient[:, 3:6].norm() < 20 * gradient[:, :3].norm()
 
@@ -212,14 +212,16 @@ def test_a_decoder_learns_all_maps(folder: Path, tmp_path: Path) -> None:
     assert made.rule.settings.decoder == DecoderSettings(2)
     assert made.rule.decoder.outputs == 8
     state = torch.rand(1, 16, 24, 24).requires_grad_()
-    terms = made.compare(state, torch.zeros(1))
+    terms = made.compare(made.rule, state, torch.zeros(1))
     assert {name.partition("/")[0] for name in terms} >= {"texture", "layout"}
     torch.stack(list(terms.values())).sum().backward()
     weights = made.rule.decoder.w2.grad
     assert (weights.abs().sum(1) > 0).all()
     assert weights[3:6].norm() < 20 * weights[:3].norm()  # short normals do not dominate
     without = task(settings.override(map_weights={"height": 0.0}))
-    torch.stack(list(without.compare(state, torch.zeros(1)).values())).sum().backward()
+    torch.stack(
+        list(without.compare(without.rule, state, torch.zeros(1)).values())
+    ).sum().backward()
     unseen = without.rule.decoder.w2.grad
     assert not unseen[6].any()
     assert unseen[:6].any()
@@ -255,3 +257,9 @@ def test_a_material_without_any_pattern_is_refused(tmp_path: Path) -> None:
         Material.read(settings_of(tmp_path))
     Image.linear_gradient("L").resize((40, 40)).save(tmp_path / "flat_height.png")
     assert Material.read(settings_of(tmp_path)).shape == (4, 32, 32)  # white plaster, for example
+
+
+def test_weights_of_maps_need_maps() -> None:
+    settings = train_settings("a.png", None, "tiny", size=32, map_weights={"height": 2.0})
+    with pytest.raises(InputError, match="`map_weights`: only a material has maps"):
+        picture_loss(settings, torch.rand(3, 32, 32), torch.Generator())

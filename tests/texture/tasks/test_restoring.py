@@ -62,7 +62,9 @@ def test_every_place_remembers_its_crop(settings: TrainSettings) -> None:
         assert (windows == crop[:, None, None]).all((0, 3, 4)).any()
     assert (state[:, 3:] == 0).all()
     crops = task.compared_with(torch.tensor([2, 5]))
-    assert task.score(state_of(crops, task.rule), crops).tolist() == pytest.approx([0, 0], abs=1e-6)
+    assert task.score(task.rule, state_of(crops, task.rule), crops).tolist() == pytest.approx(
+        [0, 0], abs=1e-6
+    )
 
 
 def test_the_pool_comes_back_with_its_crops(settings: TrainSettings) -> None:
@@ -101,7 +103,7 @@ def test_crops_larger_than_the_picture_are_refused(settings: TrainSettings) -> N
 
 
 def terms_of(task: Restoring, colors: Tensor, originals: Tensor) -> dict[str, Tensor]:
-    return task.compare(state_of(colors, task.rule), originals)
+    return task.compare(task.rule, state_of(colors, task.rule), originals)
 
 
 def test_only_colors_are_compared_by_default(settings: TrainSettings) -> None:

@@ -151,8 +151,8 @@ def test_an_additional_term_compares_every_state_with_its_own_picture(
     red, green = (target - 0.5 for target in task.target[:2])
     states = torch.zeros(2, 4, 32, 32)
     states[0, :3], states[1, :3] = red, green
-    right = task.compare(states, torch.tensor([0, 1]))
-    wrong = task.compare(states, torch.tensor([1, 0]))
+    right = task.compare(task.rule, states, torch.tensor([0, 1]))
+    wrong = task.compare(task.rule, states, torch.tensor([1, 0]))
     assert (right["patches/1"] < 0.3 * wrong["patches/1"]).all()
 
 
