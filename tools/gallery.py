@@ -27,9 +27,10 @@ from tools.pictures import draw
 CREDITS = {"author": "the nca authors", "license": "MIT"}
 # Without these options, the rules drift; see docs/lab/gallery.md.
 OPTIONS: dict[str, dict[str, Any]] = {
-    "bricks": {"seed": 1},
+    "bricks": {"seed": 1, "dilation": 3},
     "coral": {"seed": 1},
     "bricks-material": {"dilation": 3},
+    "knit": {"dilation": 3},
 }
 ITERATIONS = 4000  # each rule takes half an hour on a shared core
 DECODER = 8
