@@ -4,13 +4,13 @@ import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from nca.api.rules import AnyRule, as_rule, rule_path
+from nca.api.rules import AnyRule, as_rule, rule_file, rule_path
 from nca.errors import InputError
 from nca.exporters.command import export as export_to
 from nca.exporters.registry import find_target, target_names
 from nca.exporters.settings import ExportOptions
 from nca.rule import Rule
-from nca.rulefile import RuleFile, load_rule, rule_name, save_rule
+from nca.rulefile import RuleFile, load_rule, rule_name
 from nca.viewer.app import run as open_window
 from nca.viewer.settings import view_settings
 
@@ -84,7 +84,7 @@ def view(rule: AnyRule | Iterable[AnyRule]) -> None:
     """
     rules = [rule] if isinstance(rule, Rule | str | Path) else list(rule)
     with tempfile.TemporaryDirectory() as folder:  # the window reads and watches files
-        paths = [_as_file(each, Path(folder) / str(i)) for i, each in enumerate(rules)]
+        paths = [rule_file(each, Path(folder) / str(i)) for i, each in enumerate(rules)]
         open_window(view_settings(*paths))
 
 
@@ -102,11 +102,3 @@ def _with_file(rule: AnyRule) -> RuleFile:
     if isinstance(rule, str | Path):
         return load_rule(rule_path(rule))
     return RuleFile(as_rule(rule).with_settings().cpu())
-
-
-def _as_file(rule: AnyRule, folder: Path) -> Path:
-    if isinstance(rule, str | Path):
-        return rule_path(rule)
-    folder.mkdir()
-    save_rule(folder / "rule.safetensors", as_rule(rule))
-    return folder / "rule.safetensors"

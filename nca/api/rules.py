@@ -150,6 +150,18 @@ def rule_path(path: str | Path) -> Path:
     return Path(path)
 
 
+def rule_file(rule: AnyRule, folder: Path) -> Path:
+    """Path of a rule's file; a rule in memory is written to a new folder.
+
+    Raises:
+        InputError: see :func:`as_rule`; or a weight is not finite.
+    """
+    if isinstance(rule, str | Path):
+        return rule_path(rule)
+    folder.mkdir()
+    return save(rule, folder / "rule.safetensors")
+
+
 def _sides(size: Size) -> tuple[int, int]:
     sides = _whole(size)
     sides = 2 * sides if isinstance(size, Integral) else sides

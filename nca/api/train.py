@@ -1,11 +1,12 @@
 """Train a rule on a picture."""
 
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from nca.api.pictures import AnyPicture, as_picture, as_pictures
-from nca.api.rules import rule_path
+from nca.api.rules import rule_file
 from nca.errors import InputError
 from nca.texture.settings import train_settings
 from nca.texture.train import TrainedRule
@@ -59,11 +60,12 @@ def train(
         FailedError: a result could not be written; the others were.
     """
     values = as_pictures(settings, "also")
-    if values.get("from_rule") is not None:
-        values["from_rule"] = rule_path(values["from_rule"])
     if values.get("view") and out is None:
         raise InputError("`view`: needs `out`, the folder of the rule file that the window shows")
     limits = {"minutes": minutes, "iterations": iterations}
     values |= {name: value for name, value in limits.items() if value is not None}
-    chosen = train_settings(as_picture(picture, "picture"), out, preset, **values)
-    return train_rule(chosen, callbacks=callbacks, show=start_beside if chosen.view else None)
+    with tempfile.TemporaryDirectory() as folder:
+        if values.get("from_rule") is not None:
+            values["from_rule"] = rule_file(values["from_rule"], Path(folder) / "from_rule")
+        chosen = train_settings(as_picture(picture, "picture"), out, preset, **values)
+        return train_rule(chosen, callbacks=callbacks, show=start_beside if chosen.view else None)

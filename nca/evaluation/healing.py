@@ -96,7 +96,7 @@ class Healing:
         measurable: whether the distance is clearly above the bound right after erasure.
         bound: maximum distance that counts as healed: the mean distance of places of the same size
             before erasure, plus 10% or two stds, whichever is more; None if the state blew up
-            before erasure.
+            before erasure, or if the place has fewer than 7x7 pixels.
         distances: distances of the place, right after erasure and then every 10 steps.
         pictures: the middle of the grid before erasure, right after it, and at the end, [3, h, w]
             in [0, 1].
@@ -124,17 +124,20 @@ def heal(rule: Rule, size: int, seed: int) -> Healing:
         size: side of the grid, in cells.
         seed: random seed of the run.
     """
+    radius = DISC * size / 2
+    inner = slice(round(size / 2 - radius), round(size / 2 + radius))
+    width = inner.stop - inner.start
+    natural = rule.settings.pixels_per_cell
+    scale = min(natural, MOST_PER_CELL)
+    if width * scale < AROUND:
+        return Healing(None, NOT_MEASURABLE, False, None, [], {})
     (grown,) = simulate(rule, rule.initial_state(2, size, size, seed=seed), [GROWN], seed=seed)
     if not torch.isfinite(grown).all():
         return Healing(None, BLEW_UP, False, None, [], {})
     state, other = torch.split(grown, 1)
     along = torch.arange(size) - size / 2 + 0.5
-    radius = DISC * size / 2
     disc = along.square() + along[:, None].square() < radius**2
-    inner = slice(round(size / 2 - radius), round(size / 2 + radius))
     outer = slice(size // 4, 3 * size // 4)
-    natural = rule.settings.pixels_per_cell
-    scale = min(natural, MOST_PER_CELL)
     place = disc[inner, inner].repeat_interleave(scale, 0).repeat_interleave(scale, 1)
     distance = PlaceDistance(rule.to_image(other, scale=scale).clamp(0, 1), place)
 
@@ -142,7 +145,6 @@ def heal(rule: Rule, size: int, seed: int) -> Healing:
         window = (rows.start, columns.start, rows.stop - rows.start, columns.stop - columns.start)
         return rule.to_image(of, scale=scale, window=window).clamp(0, 1)
 
-    width = inner.stop - inner.start
     places = [slice(start, start + width) for start in range(0, size - width + 1, width)]
     usual = [distance(look(state, y, x)) for y in places for x in places]
     bound = bound_of(usual)

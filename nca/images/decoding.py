@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import ExifTags, Image, UnidentifiedImageError
 from PIL.TiffImagePlugin import BITSPERSAMPLE, ROWSPERSTRIP, TILELENGTH
 
@@ -25,6 +26,7 @@ LARGE = 40_000_000  # pixels; larger images are shrunk while their pixels are co
 REDUCED = 10_000_000  # approximate pixels of a shrunk image, if no size is requested
 LARGEST_DATA = 8192 * 8192  # pixels of a map; one channel of floats takes 268 MB
 STRIP = 1_000_000  # pixels that are converted at a time
+MOST_OF_ONE = 2  # images of floats have values up to 1 or 255; this is between them
 SIXTEEN_BIT_MODES = ("I", "I;16", "I;16L", "I;16B", "I;16N")
 DEEP = re.compile("RGBA?;16[BLN]")  # 16-bit layouts of which Pillow decodes only the high bytes
 EIGHT_BITS = (np.arange(65536) / 257 + 0.5).astype(np.uint8)
@@ -145,7 +147,10 @@ def decode_data(path: Path) -> Iterator[tuple[float, Image.Image]]:
         if image.mode in SIXTEEN_BIT_MODES:
             yield 1 / 65535, Image.fromarray(np.asarray(image, dtype=np.float32))
         elif image.mode == "F":
-            yield (1.0 if image.getextrema()[1] <= 1 else 1 / 255), image  # type: ignore[operator]
+            most = _most_of_floats(image)
+            for top, strip in _strips(image, max(1, STRIP // image.width)):
+                image.paste(Image.fromarray(_clipped(strip, most)), (0, top))
+            yield 1 / most, image
         else:
             yield (256 / 65535 if deep else 1 / 255), _opaque(image)
     if deep:
@@ -237,28 +242,44 @@ def _to_eight_bits(image: Image.Image, factor: int) -> Image.Image:
     as_it_is = image.mode not in ("1", "P", "PA", "F", *SIXTEEN_BIT_MODES)
     if as_it_is and factor == 1 and "transparency" not in image.info:
         return image
-    width, height = image.size
-    rows = factor * max(1, STRIP // (width * factor))
-    of_one = image.mode == "F" and image.getextrema()[1] <= 1  # type: ignore[operator]
+    most = _most_of_floats(image) if image.mode == "F" else 1
     plain: Image.Image | None = None
-    for top in range(0, height, rows):
-        strip = image.crop((0, top, width, min(top + rows, height)))
-        strip = _convert_strip(strip, 255 if of_one else 1).reduce(factor)
+    for top, whole in _strips(image, factor * max(1, STRIP // (image.width * factor))):
+        strip = _convert_strip(whole, most).reduce(factor)
         if plain is None:
-            plain = Image.new(strip.mode, (strip.width, math.ceil(height / factor)))
+            plain = Image.new(strip.mode, (strip.width, math.ceil(image.height / factor)))
         plain.paste(strip, (0, top // factor))
     assert plain is not None
     return plain
 
 
-def _convert_strip(strip: Image.Image, scale: int) -> Image.Image:
-    """Convert to 8 bits without a palette.
+def _strips(image: Image.Image, rows: int) -> Iterator[tuple[int, Image.Image]]:
+    """Cut an image into strips; gives the number of the first row and the strip."""
+    for top in range(0, image.height, rows):
+        yield top, image.crop((0, top, image.width, min(top + rows, image.height)))
 
-    Floats are multiplied by ``scale``: 255 if they are in [0, 1], or 1 if they are in [0, 255].
+
+def _most_of_floats(image: Image.Image) -> int:
+    """Value of white in an image of floats: 1, or 255 if a finite value is above 2.
+
+    Resampling may have made values that are slightly above 1.
     """
+    for _, strip in _strips(image, max(1, STRIP // image.width)):
+        values = np.asarray(strip)
+        if (values[np.isfinite(values)] > MOST_OF_ONE).any():
+            return 255
+    return 1
+
+
+def _clipped(strip: Image.Image, most: int) -> NDArray[np.float32]:
+    """The values of a strip of floats, in [0, ``most``]; NaN becomes 0."""
+    return np.nan_to_num(np.asarray(strip, dtype=np.float32)).clip(0, most)
+
+
+def _convert_strip(strip: Image.Image, most: int) -> Image.Image:
+    """Convert to 8 bits without a palette; ``most`` is the value of white in a strip of floats."""
     if strip.mode == "F":
-        levels = np.nan_to_num(np.asarray(strip, dtype=np.float64)) * scale
-        return Image.fromarray((levels + 0.5).clip(0, 255).astype(np.uint8))
+        return Image.fromarray((_clipped(strip, most) * (255 / most) + 0.5).astype(np.uint8))
     if strip.mode in SIXTEEN_BIT_MODES:  # Pillow would clip to 255 instead of scaling
         levels = np.asarray(strip).clip(0, 65535)
         grey = Image.fromarray(EIGHT_BITS[levels])

@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image, ImageOps
 from torch import Tensor
 
 from nca.errors import InputError
 from nca.images import png_bytes, read_square, to_image, too_small
-from nca.images.decoding import decode_data, reading
+from nca.images.decoding import TURNS, decode_data, reading
 from nca.images.estimation import estimate
 from nca.images.map_files import MapFile, is_material, map_files
 from nca.images.picture_files import readable_formats
@@ -56,9 +56,9 @@ def read_material(folder: Path, size: int, *, enlarge: bool = True) -> Material:
         enlarge: whether smaller maps are enlarged; otherwise, they are refused.
 
     Raises:
-        InputError: see :func:`nca.images.map_files.map_files`; or a file cannot be read, the maps
-            differ in size, a normal map is gray, or the maps are smaller than ``size`` and
-            ``enlarge`` is False.
+        InputError: see :func:`nca.images.map_files.map_files`; or a file cannot be read or has an
+            EXIF orientation, the maps differ in size, a normal map is gray, or the maps are smaller
+            than ``size`` and ``enlarge`` is False.
     """
     files = map_files(folder)
     width, height = _common_size([file.path for file in files.values()])
@@ -75,7 +75,13 @@ def _common_size(paths: list[Path]) -> tuple[int, int]:
     sizes: list[tuple[int, int]] = []
     for path in paths:
         with reading(path), Image.open(path, formats=readable_formats()) as image:
+            turned = image.getexif().get(ExifTags.Base.Orientation, 1) in TURNS
             sizes.append(image.size)
+        if turned:
+            raise InputError(
+                f"{path}: its EXIF orientation turns it; the maps of a material must be stored "
+                "upright, so turn its pixels, or remove the orientation"
+            )
         if sizes[-1] != sizes[0]:
             (width, height), (first_width, first_height) = sizes[-1], sizes[0]
             raise InputError(

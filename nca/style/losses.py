@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from nca.errors import InputError
+from nca.images.color_profiles import Profile
 from nca.losses.features.base import FeatureExtractor, Mirrored, check_taps
 from nca.losses.features.build import build_features, is_pretrained
 from nca.losses.features.pretrained import ARCHITECTURES, Pretrained
@@ -17,8 +18,9 @@ from nca.losses.pixels import MatchImage, OverallColor, Palette, TotalVariation
 from nca.losses.statistics import build_statistic
 from nca.losses.term import Term
 from nca.losses.tiled import TiledLoss, cover, describe_tiled
+from nca.style.photos import read_color
 from nca.style.scales import Size, resize
-from nca.style.settings import PixelSettings, StyleSettings, parse_color
+from nca.style.settings import PixelSettings, StyleSettings
 
 # The content layer is the first of these that the network has.
 CONTENT = (
@@ -40,6 +42,7 @@ class StyleInputs:
         image: image to match pixel by pixel, [1, 3, H, W].
         regions: region of the result for each style, [H, W] each; empty: everything.
         masks: region of each style that is used, [h, w] each; empty: everything.
+        profile: color profile of all images; None: sRGB.
     """
 
     content: Tensor
@@ -47,6 +50,7 @@ class StyleInputs:
     image: Tensor
     regions: Sequence[Tensor] = ()
     masks: Sequence[Tensor] = ()
+    profile: Profile = None
 
     def at(self, size: Size) -> "StyleInputs":
         """The same images for a result of another size."""
@@ -58,6 +62,7 @@ class StyleInputs:
             resize(self.image, size),
             [resize_mask(region, size) for region in self.regions],
             [resize_mask(mask, of) for mask, of in zip(self.masks, of_styles, strict=False)],
+            self.profile,
         )
 
 
@@ -90,9 +95,7 @@ class Losses:
                 f"sorts the features of the whole image, which tiles cannot do; use gram, "
                 f"wasserstein or moments, or `tile` {longest}, which takes more memory"
             )
-        if not (
-            self.with_style or self.with_content or _pixel_terms(settings.pixels, pictures.image)
-        ):
+        if not (self.with_style or self.with_content or _pixel_terms(settings.pixels, pictures)):
             raise InputError("all weights are 0, so there is nothing to optimize")
 
     def share_features(self, other: "Losses") -> None:
@@ -106,7 +109,7 @@ class Losses:
             InputError: the features are not available, or a layer or a mask is not usable.
         """
         settings, pictures = self.settings, self.pictures.at(size)
-        loss = StyleLoss(None, pixels=_pixel_terms(settings.pixels, pictures.image))
+        loss = StyleLoss(None, pixels=_pixel_terms(settings.pixels, pictures))
         if not (self.with_style or self.with_content):
             return loss
         loss.features = features = self._features(pictures)
@@ -217,16 +220,17 @@ class Losses:
         return ContentTerm(kept, factors)
 
 
-def _pixel_terms(settings: PixelSettings, image: Tensor) -> list[Term]:
+def _pixel_terms(settings: PixelSettings, pictures: StyleInputs) -> list[Term]:
     terms: list[Term] = []
     if settings.smooth_weight:
         terms.append(settings.smooth_weight * TotalVariation())
     if settings.image_weight:
-        terms.append(settings.image_weight * MatchImage(image))
+        terms.append(settings.image_weight * MatchImage(pictures.image))
     if settings.color and settings.color_weight:
-        terms.append(settings.color_weight * OverallColor(parse_color(settings.color)))
+        color = read_color(settings.color, pictures.profile)
+        terms.append(settings.color_weight * OverallColor(color))
     if settings.palette and settings.palette_weight:
-        colors = [parse_color(color) for color in settings.palette]
+        colors = [read_color(color, pictures.profile) for color in settings.palette]
         terms.append(settings.palette_weight * Palette(colors))
     return terms
 

@@ -1,14 +1,16 @@
 """Read images, turned upright, as tensors with their color profiles; also read masks."""
 
+import torch
 import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
 from nca.errors import InputError
-from nca.images import read_image, to_tensor
+from nca.images import read_image, to_image, to_tensor
 from nca.images.color_profiles import Profile, convert
 from nca.options import Picture
 from nca.style.scales import Size
+from nca.style.settings import parse_color
 
 
 def read_photo(path: Picture, side: int, *, enlarge: bool = False) -> tuple[Tensor, Profile]:
@@ -25,19 +27,38 @@ def read_photo(path: Picture, side: int, *, enlarge: bool = False) -> tuple[Tens
     Raises:
         InputError: see :func:`nca.images.read_image`.
     """
+    image, profile = _read(path, side, enlarge=enlarge)
+    return to_tensor(image)[None], profile
+
+
+def _read(path: Picture, side: int, *, enlarge: bool) -> tuple[Image.Image, Profile]:
     image = read_image(path, max_side=side, own_profile=True)
     profile = image.info.get("icc_profile")
     longer = max(image.size)
     if longer != side and enlarge:
         width, height = (max(8, round(length * side / longer)) for length in image.size)
         image = image.resize((width, height), Image.Resampling.LANCZOS)
-    return to_tensor(image)[None], profile
+    return image, profile
 
 
-def read_style(path: Picture, side: int, profile: Profile) -> Tensor:
-    """Read an image, reduced to at most ``side`` pixels, and convert its colors to a profile."""
-    image = read_image(path, max_side=side, own_profile=True)
-    return to_tensor(convert(image, image.info.get("icc_profile"), profile))[None]
+def read_style(path: Picture, side: int, profile: Profile, *, enlarge: bool = False) -> Tensor:
+    """Read an image like :func:`read_photo`, and convert its colors to a profile."""
+    image, own = _read(path, side, enlarge=enlarge)
+    return to_tensor(convert(image, own, profile))[None]
+
+
+def read_color(text: str, profile: Profile) -> list[float]:
+    """Read ``#rrggbb``, a color in sRGB, and convert it to a profile.
+
+    Returns:
+        Red, green and blue in [0, 1].
+
+    Raises:
+        InputError: see :func:`nca.style.settings.parse_color`.
+    """
+    color = to_image(torch.tensor(parse_color(text))[:, None, None])
+    values: list[float] = to_tensor(convert(color, None, profile)).flatten().tolist()
+    return values
 
 
 def read_mask(path: Picture, size: Size) -> Tensor:

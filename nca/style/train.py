@@ -268,7 +268,7 @@ class StyleTraining(Job[Styled]):
         elif start == "style":
             image = resize(styles[0], size)
         else:
-            photo, _ = read_photo(Path(start), max(size), enlarge=True)
+            photo = read_style(Path(start), max(size), self.profile, enlarge=True)
             image = resize(photo.to(self.photo), size)
         if not settings.initial.start_noise:
             return image
@@ -306,7 +306,7 @@ def read_pictures(settings: StyleSettings, photo: Tensor, profile: Profile) -> S
         read_mask(path, (style.shape[-2], style.shape[-1])).to(photo.device)
         for path, style in zip(settings.masks.style_masks, styles, strict=False)
     ]
-    return StyleInputs(content, styles, image, regions, masks)
+    return StyleInputs(content, styles, image, regions, masks, profile)
 
 
 def _refuse_other_pictures(settings: StyleSettings) -> SameTarget:

@@ -92,11 +92,17 @@ def test_tasks_take_pictures_in_memory_too(places: list[Path]) -> None:
     assert nca.train(PIXELS, restore=True, **QUICK).rule.settings.padding == "replicate"
 
 
-def test_a_rule_is_a_start_by_its_name_or_path(places: list[Path]) -> None:
-    del places
-    nca.save(nca.Rule(nca.RuleSettings(channels=5, hidden=6)), "mine.safetensors")
+def test_a_rule_is_a_start_in_memory_or_by_its_name_or_path(places: list[Path]) -> None:
+    parent = nca.Rule(nca.RuleSettings(channels=5, hidden=6))
+    nca.save(parent, "mine.safetensors")
     trained = nca.train(PIXELS, from_rule="mine.safetensors", **QUICK)
     assert (trained.rule.settings.channels, trained.rule.settings.hidden) == (5, 6)
+    assert same(nca.train(PIXELS, from_rule=parent, out="run", **QUICK).rule, trained.rule)
+    again = QUICK | {"iterations": 4, "resume": True}
+    assert nca.train(PIXELS, from_rule=parent, out="run", **again).iterations == 4
+    assert not list(places[1].iterdir())
+    with pytest.raises(InputError, match="`rule` of type int: must be a Rule, a path, or"):
+        nca.train(PIXELS, from_rule=3, **QUICK)
     with pytest.raises(InputError, match="`path` yours: neither a file nor a bundled rule"):
         nca.train(PIXELS, from_rule="yours", **QUICK)
 

@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,11 +10,13 @@ import scipy.stats
 import torch
 from torch import Tensor
 
+from nca.decoder import DecoderSettings
 from nca.evaluation.healing import Healing, PlaceDistance, bound_of, heal, healing_figures
 from nca.evaluation.measures import PatchDistance, color_distance, follow, seam
 from nca.rule import Rule
 from nca.rule_settings import RuleSettings
 from tests.helpers.known_rules import decaying, exploding, swinging
+from tests.helpers.rules import with_random_decoder
 
 
 def noise(*size: int, seed: int = 0) -> Tensor:
@@ -186,6 +189,15 @@ def test_where_a_hole_is_not_seen_healing_is_not_measurable() -> None:
     assert not healing.measurable
     assert healing.steps is None
     assert healing.outcome == "not measurable"
+
+
+@pytest.mark.parametrize(("size", "measurable"), [(11, False), (12, True)])
+def test_the_smallest_place_has_patches(size: int, measurable: bool) -> None:
+    """With a decoder, 3 cells across have 6 pixels, and 4 have 8."""
+    settings = replace(decaying(0.4).settings, decoder=DecoderSettings(8))
+    healing = heal(with_random_decoder(settings), size, 0)
+    assert (healing.bound is not None) == measurable
+    assert bool(healing.distances) == measurable
 
 
 def test_a_rule_that_blows_up_does_not_heal() -> None:

@@ -243,6 +243,20 @@ def test_a_rule_with_a_decoder_is_measured_on_its_pictures(
         evaluate(EvalSettings(*files, tmp_path / "s.html", size=66))
 
 
+@pytest.mark.parametrize("scale", [8, 16])
+def test_healing_is_not_measurable_if_the_picture_has_few_cells(
+    files: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scale: int
+) -> None:
+    monkeypatch.setattr(report_module, "DECODED_SIZES", ((8, 10),))
+    settings = replace(decaying(0.4).settings, decoder=DecoderSettings(scale))
+    save_rule(files[0], with_random_decoder(settings))
+    (evaluation,) = evaluate(EvalSettings(*files, tmp_path / "r.html", size=64, steps=1000))
+    assert set(evaluation.figures["healing"]["outcomes"]) == {"not measurable"}
+    assert not evaluation.pictures["healing"]
+    assert {picture.shape for picture in evaluation.pictures["run"].values()} == {(3, 64, 64)}
+    assert "not measurable" in (tmp_path / "r.html").read_text()
+
+
 def test_the_same_rule_can_be_its_own_peer(
     files: tuple[Path, Path], tmp_path: Path, few_sizes: None
 ) -> None:

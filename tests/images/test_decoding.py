@@ -14,6 +14,7 @@ from PIL import Image
 
 from nca.errors import InputError
 from nca.images import read_cutout, read_image
+from nca.images.decoding import decode_data
 from tests.helpers.picture_makers import GREY, PALETTE, RGB, RGBA, png
 
 SIDE = 13_300  # near the largest square that can be read
@@ -170,11 +171,22 @@ def test_the_transparent_color_of_any_depth_is(
     assert read_cutout(tmp_path / "a.png", 16)[3].mean() == pytest.approx(0.5, abs=0.01)
 
 
-def test_floats_that_are_none_are_black(tmp_path: Path) -> None:
-    values = np.linspace(0, 1, 64, dtype=np.float32).reshape(8, 8)
-    values[0, 0] = np.nan
+@pytest.mark.parametrize("most", [1.0, 1.004, 1.9, 2.1, 255.0, 260.0])
+@pytest.mark.parametrize("strip", [16, 1000])
+def test_floats_are_of_one_or_of_255(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: float, strip: int
+) -> None:
+    """Values that resampling or damage has left outside are clipped, and do not count."""
+    monkeypatch.setattr("nca.images.decoding.STRIP", strip)
+    values = np.linspace(-0.01, most, 128, dtype=np.float32).reshape(16, 8)
+    values[3, :3] = np.nan, np.inf, -np.inf
     Image.fromarray(values).save(tmp_path / "a.tiff")
-    assert read_image(tmp_path / "a.tiff").getpixel((0, 0)) == (0, 0, 0)
+    white = 1 if most < 2 else 255
+    expected = np.nan_to_num(values).clip(0, white) / white
+    seen = np.asarray(read_image(tmp_path / "a.tiff"))[..., 0]
+    assert np.abs(seen - expected * 255).max() < 0.51
+    ((factor, image),) = decode_data(tmp_path / "a.tiff")
+    assert np.abs(factor * np.asarray(image) - expected).max() < 1e-6
 
 
 def spider() -> bytes:

@@ -41,15 +41,6 @@ def test_every_mode_becomes_rgb(tmp_path: Path, mode: str) -> None:
     assert read_image(path).mode == "RGB"
 
 
-@pytest.mark.parametrize("most", [1.0, 255.0])
-def test_floats_are_of_one_or_of_255(tmp_path: Path, most: float) -> None:
-    Image.fromarray(np.linspace(0, most, 64, dtype=np.float32).reshape(8, 8)).save(
-        tmp_path / "float.tiff"
-    )
-    grey = np.asarray(read_image(tmp_path / "float.tiff"))[..., 0]
-    assert np.array_equal(grey.ravel(), np.round(np.linspace(0, 255, 64)).astype(np.uint8))
-
-
 def test_sixteen_bits_are_scaled_not_clipped(tmp_path: Path) -> None:
     levels = np.array([[0, 257 * 64, 257 * 128, 65535]] * 8, dtype=np.uint16)
     Image.fromarray(np.repeat(levels, 2, axis=1)).save(tmp_path / "a.png")

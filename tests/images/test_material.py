@@ -207,6 +207,20 @@ def gray_normal(folder: Path) -> None:
     save(folder / "a_normal.png", some_maps()["height"])
 
 
+def turned_color(folder: Path) -> None:
+    turn(folder / "a_color.png", 6)
+
+
+def turned_roughness(folder: Path) -> None:
+    turn(folder / "a_roughness.png", 3)
+
+
+def turn(path: Path, orientation: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.open(path).save(path, exif=exif)
+
+
 @pytest.mark.parametrize(
     ("break_it", "message"),
     [
@@ -214,6 +228,8 @@ def gray_normal(folder: Path) -> None:
         (two_files, "{0}: a_color.png and b_Albedo.jpg are both color maps; keep one"),
         (two_of_directx, r"a_nor_dx.png and b_NormalDX.png are both DirectX normal maps"),
         (other_size, "{0}/a_disp.png has 40x40 pixels and a_color.png has 32x32; .* the same size"),
+        (turned_color, "{0}/a_color.png: its EXIF orientation turns it; .* be stored upright"),
+        (turned_roughness, "{0}/a_roughness.png: its EXIF orientation turns it"),
         (damaged, "cannot read {0}/a_roughness.png: damaged image"),
         (not_an_image, "{0}/a_normal.png is not an image that can be read"),
         (of_exr, "{0}/a_nor_gl.exr: a map must be an image such as PNG or JPEG; convert or remove"),
@@ -225,6 +241,11 @@ def test_what_is_wrong_is_named_in_one_line(folder, break_it, message):
     with pytest.raises(InputError, match=message.format(folder)) as error:
         read_material(folder, SIZE)
     assert "\n" not in str(error.value)
+
+
+def test_maps_that_say_that_they_are_upright_are_read(folder):
+    turn(folder / "a_roughness.png", 1)
+    assert "roughness" in parts(folder)
 
 
 def test_a_map_that_can_be_read_replaces_one_that_cannot(folder):

@@ -14,6 +14,8 @@ from torch import Tensor, nn
 from nca.cli import main
 from nca.errors import InputError
 from nca.images import to_image, to_tensor, write_image
+from nca.images.color_profiles import convert
+from nca.losses.pixels import OverallColor, Palette
 from nca.style.settings import (
     PRESETS,
     ReconstructSettings,
@@ -25,7 +27,7 @@ from nca.style.train import FILES, RESULT, StyleTraining, stylize
 from nca.training.callback import Callback
 from nca.training.folder import CHECKPOINT, SETTINGS
 from nca.training.learner import Learner
-from tests.helpers.picture_makers import blobs
+from tests.helpers.picture_makers import blobs, rgb_icc
 from tests.losses.test_losses import stripes
 from tests.losses.test_pretrained import VGG16, normalized, save_features, vgg
 
@@ -299,6 +301,27 @@ def test_the_result_has_16_bits_and_the_content_s_profile(settings: StyleSetting
     with Image.open(io.BytesIO(raw)) as read:
         assert read.info["icc_profile"] == profile
         assert float((to_tensor(read) - image[0]).abs().max()) <= 1 / 255
+
+
+def test_start_and_colors_are_converted_to_the_content_s_profile(settings: StyleSettings) -> None:
+    start = settings.content.with_name("start.png")
+    plain, wide = Image.new("RGB", (64, 48), (200, 60, 60)), rgb_icc()
+    plain.putpixel((0, 0), (0, 0, 0))
+    plain.save(start)
+    to_image(blobs()[0]).save(settings.content, icc_profile=wide)
+    training = StyleTraining(
+        settings.override(
+            start=str(start), start_noise=0.0, color="#c83c3c", palette=("#c83c3c", "#000000")
+        )
+    )
+    seen = to_tensor(convert(plain, None, wide))[:, 20, 20]
+    assert float((seen - to_tensor(plain)[:, 20, 20]).abs().max()) > 0.05
+    assert (training.learner.model()[0, :, 20, 20] - seen).abs().max() < 0.5 / 255
+    pixels = training.losses.at((45, 34)).pixels
+    (color,) = [each.term.color for each in pixels if isinstance(each.term, OverallColor)]
+    (palette,) = [each.term.colors for each in pixels if isinstance(each.term, Palette)]
+    assert torch.allclose(color, seen)
+    assert torch.allclose(palette, torch.stack([seen, torch.zeros(3)]))
 
 
 def test_reconstruction_of_a_shallow_layer_is_the_picture(settings: StyleSettings) -> None:
