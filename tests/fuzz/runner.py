@@ -85,7 +85,7 @@ def run(
 
 def amount() -> tuple[int, int]:
     """Seed and number of cases of a reader, which the environment may set."""
-    return int(os.environ.get("FUZZ_SEED", "0")), int(os.environ.get("FUZZ_CASES", "200"))
+    return int(os.environ.get("FUZZ_SEED", "0")), int(os.environ.get("FUZZ_CASES", "50"))
 
 
 def report(name: str, seed: int, failures: Sequence[Failure]) -> str:

@@ -33,6 +33,7 @@ PAGES = (
     "lab/gallery.html",
 )
 GUIDELINES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+RULES = {"light": GUIDELINES, "dark": ["color-contrast"]}  # only colors differ in the dark
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
 
@@ -142,9 +143,9 @@ def leads(site: Path, pages: dict[str, Links], name: str, link: str, *, loaded: 
 
 @pytest.mark.parametrize("path", PAGES)
 def test_a_page_can_be_used_by_everybody(visit: Callable[..., Page], path: str) -> None:
-    for scheme in ("light", "dark"):
+    for scheme, rules in RULES.items():
         page = visit(path, textures=False, color_scheme=scheme)
-        found = Axe().run(page, options={"runOnly": GUIDELINES}).response["violations"]
+        found = Axe().run(page, options={"runOnly": rules}).response["violations"]
         assert [(rule["id"], [node["html"] for node in rule["nodes"]]) for rule in found] == []
     page.set_viewport_size({"width": 360, "height": 640})
     assert page.evaluate("document.documentElement.scrollWidth") == 360
@@ -160,11 +161,14 @@ def test_search_finds_an_option(visit: Callable[..., Page]) -> None:
 
 def test_textures_run(visit: Callable[..., Page]) -> None:
     running = "document.querySelector('nca-texture').player?.simulation?.stepNumber > 3"
-    until(visit("index.html"), running)
+    page = visit("index.html")
+    until(page, running)
+    page.close()  # or it would go on beside the others
     page = visit("gallery.html")
     until(page, running)
     names = page.eval_on_selector_all(
         "nca-texture", "all => all.map((each) => each.getAttribute('rule'))"
     )
     assert names == gallery()
+    page.close()
     until(visit("textures/scales/index.html"), "nca.player.simulation.stepNumber > 3")
