@@ -100,3 +100,15 @@ def test_it_opens_from_a_file_and_runs(open_page, tmp_path):
     until(page, "globalThis.nca && nca.player.simulation.stepNumber > 5")
     assert page.title() == "rule"
     assert page.evaluate("nca.player.canvas.width") == 480
+
+
+def test_the_address_follows_the_settings_of_a_running_page(still_page):
+    page = still_page({"rule": bounded_rule(RuleSettings(channels=4, hidden=8))}, grid=(16, 16))
+    page.evaluate("nca.player.setRunning(true); nca.actions.setSpeed(2)")
+    # A frame at least every 20 ms, however slow the device is.
+    page.evaluate("globalThis.frames = setInterval(() => nca.player.runSteps(1), 20)")
+    until(page, "location.hash.includes('k=2')")
+    page.evaluate("nca.actions.setSpeed(1)")
+    until(page, "!location.hash.includes('k=2')")
+    page.evaluate("location.hash = '#k=4&s=7'")
+    until(page, "nca.player.speed.stepsPerFrame === 4 && nca.player.simulation.seed === 7")
