@@ -128,3 +128,12 @@ def test_the_address_overrides_the_speed_and_the_grid_of_the_export(still_page):
     assert page.evaluate("nca.player.simulation.width") == 160, "480 pixels, three per cell"
     page.evaluate("nca.actions.setSpeed(4); nca.actions.setGrid(40, 32)")
     until(page, "/g=40x32/.test(location.hash) && !/k=/.test(location.hash)")
+
+
+def test_the_resolution_follows_the_density_of_the_screen(still_page):
+    page = still_page({"rule": bounded_rule(RuleSettings(channels=4, hidden=8))}, grid=(24, 16))
+    # In Chromium, a denser screen zooms the layout; emulating one leaves the layout alone.
+    page.evaluate("nca.player.canvas.style = 'width: 240px; height: 160px'")
+    until(page, "nca.player.canvas.width === 240 && nca.player.canvas.height === 160")
+    page.evaluate("nca.player.canvas.style.zoom = 2")
+    until(page, "nca.player.canvas.width === 480 && nca.player.canvas.height === 320")

@@ -47,7 +47,7 @@ class Player extends EventTarget {
     document.addEventListener("visibilitychange", () => this.show(), { signal });
     addEventListener("pagehide", () => this.show(), { signal });
     this.watcher = new ResizeObserver(([entry]) => this.resize(entry));
-    this.watcher.observe(canvas);
+    this.watcher.observe(canvas, "devicePixelContentBoxSize" in ResizeObserverEntry.prototype ? { box: "device-pixel-content-box" } : {});
     this.resize(null);
     this.build();
     this.advance = this.advance.bind(this);
