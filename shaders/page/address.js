@@ -25,6 +25,7 @@ function readAddress(hash, { rules, start }) {
     const smaller = Math.min(1, Math.sqrt(cells / (grid.width * grid.height)));
     settings.grid = { width: Math.floor(grid.width * smaller), height: Math.floor(grid.height * smaller) };
   }
+  if (query.get("g") === "window") settings.grid = null;
   const number = (key, [least, most]) => {
     const text = query.get(key), value = text?.trim() ? SWITCH[text] ?? Number(text) : NaN;
     return value >= least && value <= most ? value : undefined;
@@ -85,15 +86,16 @@ function linkOf(rule) {
 
 /** What is shown, as the part of an address after "#"; with the text of a rule, any page can show it. */
 function addressOf(actions, link) {
-  const { player, simulation } = actions, { options } = player;
+  const { player, simulation } = actions, { options, data: { start } } = player;
   const query = new URLSearchParams();
   if (link) query.set("r", link);
   if (link || actions.rules.length > 1) query.set("m", actions.rules[simulation.field.present[0]].name);
   query.set("s", simulation.seed);
   if (player.look.view !== "auto") query.set("v", actions.view);
   const { stepsPerFrame } = player.speed;
-  if (stepsPerFrame !== 1) query.set("k", stepsPerFrame);
+  if (link || stepsPerFrame !== start.speed) query.set("k", stepsPerFrame); // other pages start at other speeds
   if (options.grid) query.set("g", `${options.grid.width}x${options.grid.height}`);
+  else if (start.grid) query.set("g", "window");
   const { calm, updateRate } = simulation;
   if (calm !== null) query.set("c", ["off", "on"][calm] ?? calm);
   if (updateRate !== null) query.set("u", updateRate);

@@ -21,12 +21,15 @@ function start() {
   document.body.classList.toggle("alone", Boolean(address.alone));
   if (address.view) actions.setView(address.view);
   const panel = new Panel(actions, document, lifetime);
-  let later;
-  player.addEventListener("change", () => {
-    clearTimeout(later);
-    later = setTimeout(() => writeAddress(actions), 300);
+  let later = null;
+  player.addEventListener("change", () => { // in every frame that runs a step
+    later ??= setTimeout(() => {
+      later = null;
+      writeAddress(actions);
+    }, 300);
   });
-  addEventListener("hashchange", () => actions.openLink(location.hash), { signal: lifetime.signal });
+  // Meanwhile, the page may have written its settings over the new address.
+  addEventListener("hashchange", ({ newURL }) => actions.openLink(new URL(newURL).hash), { signal: lifetime.signal });
   actions.sayTrust();
   if (trouble) actions.say(trouble);
   if (self === top) canvas.focus({ preventScroll: true }); // in a frame, this would take the focus from the page around it

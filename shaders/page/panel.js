@@ -69,7 +69,7 @@ class Panel {
     });
     this.on(this.find("[data-save]"), "click", () => {
       const width = this.find("[name=picture]");
-      if (width.reportValidity()) actions.savePicture(Number(width.value) / actions.player.extent.width);
+      if (width.reportValidity()) actions.savePicture(Number(width.value) / this.naturalWidth);
     });
     for (const button of this.root.querySelectorAll("[data-tool]")) {
       this.on(button, "click", () => actions.setTool(button.dataset.tool));
@@ -268,6 +268,12 @@ class Panel {
     this.find("#credit").textContent = names.length === 1 ? credit : "";
   }
 
+  /** Width of a picture of the view at its natural size, in pixels. */
+  get naturalWidth() {
+    const { extent, look, simulation } = this.actions.player;
+    return extent.width * naturalScale(simulation, look);
+  }
+
   updateInputs() {
     const { actions } = this, { simulation } = actions;
     for (const [name, [get, , text]] of Object.entries(this.inputs)) {
@@ -280,7 +286,7 @@ class Panel {
     this.find("[name=relief]").closest(".row").hidden = !(actions.view === "lit" && actions.views.includes("height"));
     this.find("[data-action=clearFields]").hidden = !simulation.fields.used;
     const picture = this.find("[name=picture]");
-    if (!picture.value) picture.value = Math.min(8192, 4 * simulation.width);
+    if (!picture.value) picture.value = Math.min(8192, 4 * this.naturalWidth);
     const grid = this.find("[name=grid]"), size = `${simulation.width}x${simulation.height}`;
     const known = [...grid.options].some((option) => option.value === size);
     const custom = this.find("option[value=custom]");

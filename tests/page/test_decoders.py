@@ -73,3 +73,13 @@ def test_pictures_are_those_of_torch(still_page):
     for scale in (3, 8):
         assert (whole(page, scale) - expected(DROPPED, state, scale)).abs().max() < 1e-5
     assert page.evaluate("nca.player.gl.getError()") == 0
+
+
+def test_a_picture_is_as_wide_as_the_panel_says(still_page):
+    page = still_page({"fine": FINE}, grid=(WIDTH, HEIGHT))
+    page.click("#dock [data-action=settings]")
+    assert page.input_value("[name=picture]") == str(4 * 4 * WIDTH), "four times its natural width"
+    page.fill("[name=picture]", "128")
+    with page.expect_download() as waiting:
+        page.click("[data-save]")
+    assert waiting.value.suggested_filename == "fine-128x80.png"

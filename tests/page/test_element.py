@@ -68,6 +68,21 @@ def test_it_runs_in_any_page_and_lets_go(open_page, host):
     assert context.evaluate("gl => gl.isContextLost()")
 
 
+def test_an_element_that_starts_hidden_fits_its_grid_when_it_is_shown(open_page, host):
+    elements = "".join(
+        f"<nca-texture id='{name}' {attribute} style='width: 240px; height: 120px'></nca-texture>"
+        for name, attribute in (("a", "seed='5'"), ("b", "grid='20x10'"))
+    )
+    page = open_page(host(f"<div id='tab' style='display: none'>{elements}</div>"))
+    until(page, "a.player?.simulation.ready && b.player?.simulation.ready")
+    page.evaluate("tab.style.display = 'block'")
+    size = "[{0}.player.simulation.width, {0}.player.simulation.height]"
+    until(page, f"String({size.format('a')}) === '80,40'")  # 3 pixels per cell
+    until(page, "a.player.shown && b.player.shown")
+    assert page.evaluate("[a.player.simulation.seed, a.player.camera.zoom]") == [5, 3]
+    assert page.evaluate(size.format("b")) == [20, 10]
+
+
 @pytest.fixture
 def warned(browser: Browser) -> Iterator[tuple[Page, list[str]]]:
     """A page, and what its console says."""

@@ -166,6 +166,10 @@ def test_keys(page):
     assert press("Escape", "document.body.classList.contains('bare')") is False
     assert press("h", "document.getElementById('help').open") is True
     assert press("Escape", "document.getElementById('help').open") is False
+    for key in ("h", "?", "F1"):
+        assert press(key, "document.getElementById('help').open") is True
+        assert press("n", step) == 0, "other keys do nothing in the help"
+        assert press(key, "document.getElementById('help').open") is False
     page.keyboard.press("c")
     state = read(page, SHAPE)
     assert torch.equal(state[CHANNELS - 1].nonzero(), torch.tensor([[HEIGHT // 2, WIDTH // 2]]))

@@ -8,7 +8,7 @@ from nca.rescaling import rescaled
 from nca.rule import CALM_AFTER
 from nca.rule_settings import RuleSettings
 from nca.rulefile import RuleFile
-from tests.helpers.browsing import read, until, write
+from tests.helpers.browsing import READY, read, until, write
 from tests.helpers.rules import bounded_rule, published_rules
 
 pytestmark = pytest.mark.browser
@@ -100,3 +100,40 @@ def test_it_opens_from_a_file_and_runs(open_page, tmp_path):
     until(page, "globalThis.nca && nca.player.simulation.stepNumber > 5")
     assert page.title() == "rule"
     assert page.evaluate("nca.player.canvas.width") == 480
+
+
+def test_the_address_follows_the_settings_of_a_running_page(still_page):
+    page = still_page({"rule": bounded_rule(RuleSettings(channels=4, hidden=8))}, grid=(16, 16))
+    page.evaluate("nca.player.setRunning(true); nca.actions.setSpeed(2)")
+    # A frame at least every 20 ms, however slow the device is.
+    page.evaluate("globalThis.frames = setInterval(() => nca.player.runSteps(1), 20)")
+    until(page, "location.hash.includes('k=2')")
+    page.evaluate("nca.actions.setSpeed(1)")
+    until(page, "!location.hash.includes('k=2')")
+    page.evaluate("location.hash = '#k=4&s=7'")
+    until(page, "nca.player.speed.stepsPerFrame === 4 && nca.player.simulation.seed === 7")
+
+
+def test_the_address_overrides_the_speed_and_the_grid_of_the_export(still_page):
+    rule = bounded_rule(RuleSettings(channels=4, hidden=8))
+    page = still_page({"rule": rule}, steps_per_frame=4, grid=(40, 32))
+    page.evaluate("nca.actions.setSpeed(1)")
+    until(page, "location.hash.includes('k=1')")
+    page.evaluate("nca.actions.setGrid(null)")
+    until(page, "location.hash.includes('g=window')")
+    page.reload()
+    until(page, READY)
+    assert page.evaluate("nca.player.speed.stepsPerFrame") == 1
+    assert page.evaluate("nca.player.options.grid") is None
+    assert page.evaluate("nca.player.simulation.width") == 160, "480 pixels, three per cell"
+    page.evaluate("nca.actions.setSpeed(4); nca.actions.setGrid(40, 32)")
+    until(page, "/g=40x32/.test(location.hash) && !/k=/.test(location.hash)")
+
+
+def test_the_resolution_follows_the_density_of_the_screen(still_page):
+    page = still_page({"rule": bounded_rule(RuleSettings(channels=4, hidden=8))}, grid=(24, 16))
+    # In Chromium, a denser screen zooms the layout; emulating one leaves the layout alone.
+    page.evaluate("nca.player.canvas.style = 'width: 240px; height: 160px'")
+    until(page, "nca.player.canvas.width === 240 && nca.player.canvas.height === 160")
+    page.evaluate("nca.player.canvas.style.zoom = 2")
+    until(page, "nca.player.canvas.width === 480 && nca.player.canvas.height === 320")

@@ -25,10 +25,12 @@ function keyOf(event) {
   const typing = event.target.closest?.("input, select, textarea, dialog[open]");
   const pressing = event.target.closest?.("button, a, summary") && [" ", "Enter"].includes(event.key);
   const control = event.ctrlKey || event.metaKey;
-  if (event.altKey || pressing || (typing && !(control && event.key.toLowerCase() === "s"))) return undefined;
+  if (event.altKey || pressing) return undefined;
   const name = KEY_NAMES[event.key] ?? (event.key.length === 1 ? event.key.toUpperCase() : event.key);
   const held = control ? "Ctrl+" : "";
-  return (event.shiftKey && KEY_BY_NAME.get(`${held}Shift+${name}`)) || KEY_BY_NAME.get(held + name);
+  const key = (event.shiftKey && KEY_BY_NAME.get(`${held}Shift+${name}`)) || KEY_BY_NAME.get(held + name);
+  const allowed = !typing || (control && name === "S") || (typing.id === "help" && key?.action === "toggle_help");
+  return allowed ? key : undefined;
 }
 
 /** A key as the help writes it. */

@@ -17,6 +17,11 @@ function cellSizeOf({ scale }) {
   return Math.max(CELL_SIZE, scale);
 }
 
+/** Whether an element has a place on the page; with `display: none`, it has none, and no size. */
+function hasBox(element) {
+  return element.getClientRects().length > 0;
+}
+
 /** Cells across and down: as requested, or so that cells have their initial size on the page. */
 function gridFor(canvas, { grid, cellSize }, largestSide) {
   if (grid) return { width: Math.min(grid.width, largestSide), height: Math.min(grid.height, largestSide) };

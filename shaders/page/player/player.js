@@ -47,7 +47,7 @@ class Player extends EventTarget {
     document.addEventListener("visibilitychange", () => this.show(), { signal });
     addEventListener("pagehide", () => this.show(), { signal });
     this.watcher = new ResizeObserver(([entry]) => this.resize(entry));
-    this.watcher.observe(canvas);
+    this.watcher.observe(canvas, "devicePixelContentBoxSize" in ResizeObserverEntry.prototype ? { box: "device-pixel-content-box" } : {});
     this.resize(null);
     this.build();
     this.advance = this.advance.bind(this);
@@ -68,10 +68,9 @@ class Player extends EventTarget {
     const targets = Array.from({ length: Math.min(4, data.groups) }, (_, i) => i);
     const formats = options.format ? [options.format] : Object.keys(STATE_FORMATS);
     this.format = chooseFormat(gl, formats, targets);
-    if (!this.format) {
-      throw new Error(`This device cannot store a state as ${formats.join(" or ")}.`);
-    }
+    if (!this.format) throw new Error(`This device cannot store a state as ${formats.join(" or ")}.`);
     if (!gl.isContextLost()) this.trust ??= this.probe();
+    if (!last) this.hidden = !options.grid && !hasBox(this.canvas); // the size of the grid is a guess
     const fields = this.simulation ? this.simulation.fields : options.fields;
     this.simulation = new Simulation(gl, data, {
       ...(last ?? gridFor(this.canvas, { ...options, cellSize: options.cellSize ?? cellSizeOf(data.rules[options.rule ?? 0]) }, this.largestSide)),
@@ -258,6 +257,7 @@ class Player extends EventTarget {
       return;
     }
     if (!simulation.ready) return;
+    if (this.hidden && hasBox(this.canvas)) return this.setGrid(null);
     if (this.coarser(now)) return;
     const late = this.frames.late(); // fewer steps are made then
     this.speed.adapt(late);
