@@ -84,6 +84,17 @@ def test_with_ffmpeg_a_recording_is_a_video(actions):
     actions.record()
 
 
+def test_recordings_of_the_same_step_have_different_files(gl, tmp_path):
+    actions = Actions(make_player(gl, tmp_path, recording="webp"))
+    for name in ("a-0.webp", "a-0-2.webp"):
+        actions.record()
+        assert actions.player.message == f"Recording {name}"
+        actions.player.draw(gl.simple_framebuffer((320, 240), 3))
+        actions.record()
+    actions.player.release()
+    assert sorted(path.name for path in tmp_path.glob("*.webp")) == ["a-0-2.webp", "a-0.webp"]
+
+
 def test_a_dropped_rule_becomes_the_brush(actions, tmp_path):
     actions.open_files([rule_file(tmp_path, "b", seed=1)])
     assert actions.brush.tool == "rule"

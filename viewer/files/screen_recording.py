@@ -24,11 +24,15 @@ class ScreenRecording:
         size: width and height of the image; videos get even sides.
         clock: decides when a frame is due.
 
+    Attributes:
+        path: path of the result.
+
     Raises:
         InputError: the file cannot be written.
     """
 
     def __init__(self, gl: moderngl.Context, path: Path, size: Size, clock: Clock) -> None:
+        self.path = path
         size = (size[0] + size[0] % 2, size[1] + size[1] % 2)
         self._recorder = Recorder(path, size, FPS)
         self._grabber = Grabber(gl, size)
@@ -83,6 +87,12 @@ class Recordings:
         self._gl, self._say, self._clock = gl, say, clock
         self.running: ScreenRecording | None = None
         self._being_finished: list[Recorder] = []
+
+    @property
+    def paths(self) -> list[Path]:
+        """Paths of the recordings whose files are not complete yet."""
+        running = [self.running.path] if self.running else []
+        return running + [recorder.path for recorder in self._being_finished]
 
     def start(self, path: Path, size: Size) -> None:
         """Start to record; see :class:`ScreenRecording`.
