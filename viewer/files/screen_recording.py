@@ -12,7 +12,7 @@ from nca.viewer.speed import Clock
 
 FPS = 30.0
 
-Draw = Callable[[moderngl.Framebuffer], None]
+Draw = Callable[[moderngl.Framebuffer, Size], None]
 
 
 class ScreenRecording:
@@ -26,20 +26,21 @@ class ScreenRecording:
 
     Attributes:
         path: path of the result.
+        size: width and height of the image when the recording started.
 
     Raises:
         InputError: the file cannot be written.
     """
 
     def __init__(self, gl: moderngl.Context, path: Path, size: Size, clock: Clock) -> None:
-        self.path = path
+        self.path, self.size = path, size
         size = (size[0] + size[0] % 2, size[1] + size[1] % 2)
         self._recorder = Recorder(path, size, FPS)
         self._grabber = Grabber(gl, size)
         self._clock, self._due = clock, clock()
 
     def frame(self, draw: Draw) -> None:
-        """Draw a frame into the recording if one is due.
+        """Draw a frame into the recording if one is due; ``draw`` also gets :attr:`size`.
 
         Raises:
             OSError: writing failed.
@@ -50,7 +51,7 @@ class ScreenRecording:
         # If frames are drawn too slowly, the recording repeats them, for up to a second.
         times = min(1 + int(late * FPS), int(FPS))
         self._due += max(times / FPS, late - 1)
-        draw(self._grabber.target)
+        draw(self._grabber.target, self.size)
         pixels = self._grabber.grab()
         if pixels is not None:
             for _ in range(times):
