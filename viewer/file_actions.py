@@ -173,7 +173,7 @@ class FileActions:
         folder = self.player.settings.window.folder
         path = folder / f"{stem}-{simulation.step_number}{suffix}"
         count = 1
-        while path.exists():
+        while path.exists() or path in self.player.recordings.paths:
             count += 1
             path = folder / f"{stem}-{simulation.step_number}-{count}{suffix}"
         return path

@@ -198,11 +198,14 @@ class Player:
     def draw(self, target: moderngl.Framebuffer, *, ring: bool = True) -> None:
         """Draw the view, with or without the brush, and record it if a recording is running."""
         brush = self.ring if ring else NO_RING
-        what = self.simulation, self.camera, self.look
         frame = Frame(self.camera, self.size, self.ratio, self.clock())
         self.display.limit(self.simulation, self.look, frame)
-        self.display.draw(*what, target, brush, limits=True)
-        self.recordings.frame(lambda frame: self.display.draw(*what, frame, limits=True))
+        self.display.draw(self.simulation, self.camera, self.look, target, brush, limits=True)
+        self.recordings.frame(self._draw_recorded)
+
+    def _draw_recorded(self, target: moderngl.Framebuffer, size: tuple[int, int]) -> None:
+        camera = self.camera.scaled(self.size, size)
+        self.display.draw(self.simulation, camera, self.look, target, limits=True)
 
     def resize(self, width: int, height: int) -> None:
         """Set the size of the image; (0, 0): there is no image."""

@@ -208,7 +208,7 @@ class NcaTexture extends HTMLElement {
     if (!lifetime || before === value) return;
     if (name === "rule") this.changeRule(value);
     else if (!player) return;
-    else if (name === "paused") player.setRunning(value === null);
+    else if (name === "paused") value === null ? this.play() : this.pause();
     else if (name === "calm") player.simulation.calm = this.calm;
     else if (name === "update-rate") player.simulation.updateRate = this.number(name, null);
     else if (["scaling", "transparent", "flash-limit"].includes(name)) {
@@ -224,7 +224,9 @@ class NcaTexture extends HTMLElement {
     const { player } = this;
     const rule = player ? player.data.rules.findIndex((r) => r.name === name) : -1;
     if (rule >= 0) {
+      const { finite } = player.stats;
       player.setRule(rule);
+      if (!finite) player.reset();
       this.renew();
     } else {
       this.dispose();
@@ -236,18 +238,23 @@ class NcaTexture extends HTMLElement {
     this.dispose();
   }
 
-  play() { this.player?.setRunning(true); }
+  play() {
+    if (!this.player) return;
+    this.player.setRunning(true);
+    this.renew();
+  }
+
   pause() { this.player?.setRunning(false); }
 
   reset(seed) {
     if (!this.player) return;
-    this.shadowRoot.replaceChildren(this.frame); // replaces an error message, if there was one
     this.player.reset(seed);
     this.renew();
   }
 
-  /** Drop the still image, which is no longer valid. */
+  /** Drop the still image, which is no longer valid, and an error message, if there was one. */
   renew() {
+    this.shadowRoot.replaceChildren(this.frame);
     this.pictured = false;
     NcaTexture.stage.settle();
   }

@@ -83,6 +83,24 @@ def test_an_element_that_starts_hidden_fits_its_grid_when_it_is_shown(open_page,
     assert page.evaluate(size.format("b")) == [20, 10]
 
 
+def test_another_rule_and_play_replace_the_message_about_values_that_are_not_finite(
+    open_page, host
+):
+    path = host("<nca-texture id='a' rule='one' grid='16x16' style='height: 120px'></nca-texture>")
+    page = open_page(path, reduced_motion="no-preference")
+    until(page, "a.player?.simulation.stepNumber > 3")
+    for action in ("a.setAttribute('rule', 'two')", "(a.player.reset(), a.play())"):
+        page.evaluate("a.player.simulation.write(new Float32Array(4 * 16 * 16).fill(NaN), 4)")
+        page.evaluate("a.player.changed(); a.player.setRunning(true)")
+        until(page, "a.shadowRoot.textContent.includes('no longer finite')")
+        page.evaluate(action)
+        assert page.evaluate("a.shadowRoot.textContent") == ""
+        assert page.evaluate("a.shadowRoot.firstChild === a.frame")
+        assert page.evaluate("a.player.simulation.read().every(Number.isFinite)")
+    assert page.evaluate("a.player.simulation.field.present") == [1]
+    assert page.evaluate("a.player.running")
+
+
 @pytest.fixture
 def warned(browser: Browser) -> Iterator[tuple[Page, list[str]]]:
     """A page, and what its console says."""

@@ -48,6 +48,24 @@ def drag(page: Page, *points: tuple[float, float], button: str = "left") -> None
     page.mouse.up(button=button)
 
 
+@pytest.mark.parametrize("padding", ["zeros", "circular"])
+def test_a_rule_reaches_all_cells_under_a_brush_wider_than_the_grid(still_page, padding):
+    settings = RuleSettings(channels=4, hidden=8, padding=padding)
+    rules = {name: bounded_rule(settings, seed=seed) for seed, name in enumerate("ab")}
+    page = still_page(rules, grid=(WIDTH, HEIGHT))
+    page.evaluate("nca.actions.chooseRule(1); nca.actions.setRadius(28)")
+    for x, y in ((5, 160), (475, 160), (240, 5)):
+        page.evaluate("nca.player.simulation.paintRule(0)")
+        page.mouse.click(x, y)
+        owner, shares, whole = page.evaluate("""(() => {
+          const { field } = nca.player.simulation, shares = [...field.shares];
+          field.refresh();
+          return [[...field.owner], shares, [...field.shares]];
+        })()""")
+        assert 0 < sum(owner) < WIDTH * HEIGHT
+        assert shares == whole
+
+
 def test_a_drag_erases_where_the_pointer_is_and_undo_brings_it_back(page):
     drag(page, (100, 100), (300, 100))
     cells = changed(page)

@@ -84,6 +84,33 @@ def test_with_ffmpeg_a_recording_is_a_video(actions):
     actions.record()
 
 
+def test_recordings_of_the_same_step_have_different_files(gl, tmp_path):
+    actions = Actions(make_player(gl, tmp_path, recording="webp"))
+    for name in ("a-0.webp", "a-0-2.webp"):
+        actions.record()
+        assert actions.player.message == f"Recording {name}"
+        actions.player.draw(gl.simple_framebuffer((320, 240), 3))
+        actions.record()
+    actions.player.release()
+    assert sorted(path.name for path in tmp_path.glob("*.webp")) == ["a-0-2.webp", "a-0.webp"]
+
+
+def test_a_recording_shows_all_of_a_window_that_is_enlarged_meanwhile(gl, tmp_path):
+    actions = Actions(make_player(gl, tmp_path, recording="png"))
+    player = actions.player
+    player.running = False
+    actions.record()
+    for width, height in ((320, 240), (960, 720)):
+        player.resize(width, height)
+        player.draw(gl.simple_framebuffer((width, height), 3))
+        player.clock.now += 1 / 30
+    actions.record()
+    player.release()
+    before, after = (read_image(tmp_path / "a-0" / f"00000{i}.png") for i in range(2))
+    assert before.size == after.size == (320, 240)
+    assert np.array_equal(np.asarray(before), np.asarray(after))
+
+
 def test_a_dropped_rule_becomes_the_brush(actions, tmp_path):
     actions.open_files([rule_file(tmp_path, "b", seed=1)])
     assert actions.brush.tool == "rule"

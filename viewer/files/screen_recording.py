@@ -12,7 +12,7 @@ from nca.viewer.speed import Clock
 
 FPS = 30.0
 
-Draw = Callable[[moderngl.Framebuffer], None]
+Draw = Callable[[moderngl.Framebuffer, Size], None]
 
 
 class ScreenRecording:
@@ -24,18 +24,23 @@ class ScreenRecording:
         size: width and height of the image; videos get even sides.
         clock: decides when a frame is due.
 
+    Attributes:
+        path: path of the result.
+        size: width and height of the image when the recording started.
+
     Raises:
         InputError: the file cannot be written.
     """
 
     def __init__(self, gl: moderngl.Context, path: Path, size: Size, clock: Clock) -> None:
+        self.path, self.size = path, size
         size = (size[0] + size[0] % 2, size[1] + size[1] % 2)
         self._recorder = Recorder(path, size, FPS)
         self._grabber = Grabber(gl, size)
         self._clock, self._due = clock, clock()
 
     def frame(self, draw: Draw) -> None:
-        """Draw a frame into the recording if one is due.
+        """Draw a frame into the recording if one is due; ``draw`` also gets :attr:`size`.
 
         Raises:
             OSError: writing failed.
@@ -46,7 +51,7 @@ class ScreenRecording:
         # If frames are drawn too slowly, the recording repeats them, for up to a second.
         times = min(1 + int(late * FPS), int(FPS))
         self._due += max(times / FPS, late - 1)
-        draw(self._grabber.target)
+        draw(self._grabber.target, self.size)
         pixels = self._grabber.grab()
         if pixels is not None:
             for _ in range(times):
@@ -83,6 +88,12 @@ class Recordings:
         self._gl, self._say, self._clock = gl, say, clock
         self.running: ScreenRecording | None = None
         self._being_finished: list[Recorder] = []
+
+    @property
+    def paths(self) -> list[Path]:
+        """Paths of the recordings whose files are not complete yet."""
+        running = [self.running.path] if self.running else []
+        return running + [recorder.path for recorder in self._being_finished]
 
     def start(self, path: Path, size: Size) -> None:
         """Start to record; see :class:`ScreenRecording`.

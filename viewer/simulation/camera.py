@@ -1,6 +1,6 @@
 """The visible part of the plane of cells."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from nca.viewer.controls import LIMITS
 
@@ -65,3 +65,11 @@ class Camera:
         else:
             self.x += (before[0] - after[0]) / 2 / self.zoom
             self.y += (before[1] - after[1]) / 2 / self.zoom
+
+    def scaled(self, before: Size, after: Size) -> "Camera":
+        """Show all of an image in an image of another size, with the same center."""
+        scale = min(after[0] / before[0], after[1] / before[1])
+        camera = replace(self, zoom=self.zoom * scale)
+        camera.x += (before[0] / self.zoom - after[0] / camera.zoom) / 2
+        camera.y += (before[1] / self.zoom - after[1] / camera.zoom) / 2
+        return camera

@@ -45,8 +45,16 @@ class Field {
     const { width, height, owner } = this;
     const { left, right, top, low } = eachCell({ x0, y0, x1, y1, radius }, this, (cell) => { owner[cell] = rule; });
     this.count();
-    this.blend(left - BORDER, top - BORDER,
-      Math.min(right - left + 2 * BORDER, width), Math.min(low - top + 2 * BORDER, height));
+    const [x, across] = this.reach(left, right, width), [y, down] = this.reach(top, low, height);
+    this.blend(x, y, across, down);
+  }
+
+  /** The first and the number of the cells along a side whose shares a stroke changes. */
+  reach(from, to, size) {
+    const first = from - BORDER, last = to + BORDER;
+    if (this.wraps) return [first, Math.min(last - first, size)];
+    const inside = Math.max(0, first);
+    return [inside, Math.max(0, Math.min(last, size) - inside)];
   }
 
   /** Compute the shares in a rectangle: blur the area of every rule, and keep the two largest. */
