@@ -2,6 +2,11 @@
 
 const NOISE = "This browser returns noise when a page reads what it has drawn";
 
+/** Settings that a link omits. */
+const LINK_DEFAULTS = {
+  view: null, updateRate: null, calm: null, averageSteps: 1, scaling: "smooth", transparent: false, flashLimit: true,
+};
+
 /** RGBA pixels of a picture that is scaled to cover an area. */
 async function coveringPixels(file, width, height, smooth) {
   const picture = await createImageBitmap(file);
@@ -120,29 +125,36 @@ class FileActions extends EventTarget {
     this.say(rules.length > 1 ? `Opened ${rules.length} textures; this is ${name}` : `Opened ${name}`);
   }
 
-  /** Apply the settings in an address, and show the rule in it, if any. */
+  /** Apply the settings in an address. If it contains a rule, show it; settings that are missing get their defaults. */
   openLink(text) {
-    let fields;
+    const { player } = this, { data, options } = player;
+    let fields, linked;
     try {
       fields = linkedFields(text);
-      const rule = linkedRule(text), { link, opened } = this.rules[this.simulation.field.present[0]];
-      if (rule && !(opened && link === rule.link)) this.run([rule]);
+      linked = linkedRule(text);
+      const { link, opened } = this.rules[this.simulation.field.present[0]];
+      if (linked && !(opened && link === linked.link)) this.run([linked]);
     } catch (error) {
       this.say(error.message);
       return;
     }
-    const { rule, seed, view, speed, averageSteps, scaling, transparent, flashLimit, steering } = readAddress(text, this.player.data);
-    if (rule !== undefined && !this.simulation.field.present.includes(rule)) this.simulation.paintRule(rule);
-    if ((fields?.text ?? "") !== this.simulation.fields.text) this.player.setFields(fields);
-    if (seed !== undefined && seed !== this.simulation.seed) this.reset(seed);
-    if (view) this.setView(view);
-    if (speed) this.setSpeed(speed);
-    this.steer(steering);
-    if (averageSteps) this.setAverage(averageSteps);
-    if (scaling) this.setScaling(scaling);
-    if (transparent !== undefined) this.player.look.transparent = transparent;
-    if (flashLimit !== undefined) this.player.look.flashLimit = flashLimit;
-    this.player.touch();
+    const { steering, ...address } = readAddress(text, data), { speed, grid, format } = data.start;
+    const defaults = { ...LINK_DEFAULTS, speed, grid: grid ?? null, format };
+    const settings = { ...(linked && defaults), ...address, ...steering };
+    const has = (name) => settings[name] !== undefined;
+    const set = (target, names) => names.filter(has).forEach((name) => { target[name] = settings[name]; });
+    const stateOf = () => JSON.stringify([options.grid, options.format]), before = stateOf();
+    set(options, ["grid", "format"]);
+    if (stateOf() !== before) player.setGrid(options.grid);
+    const { simulation } = this, { rule, seed, view = this.view } = settings;
+    if (!linked && has("rule") && !simulation.field.present.includes(rule)) simulation.paintRule(rule);
+    if ((fields?.text ?? "") !== simulation.fields.text) player.setFields(fields);
+    if (has("seed") && seed !== simulation.seed) this.reset(seed);
+    if (view !== this.view) this.setView(this.views.includes(view) ? view : defaultView(simulation));
+    if (has("speed")) player.speed.set(settings.speed);
+    set(simulation, ["updateRate", "calm"]);
+    set(player.look, ["averageSteps", "scaling", "transparent", "flashLimit"]);
+    player.touch();
   }
 
   /** Copy a link that shows this texture on any page; for a page on a disk, only the part after "#". */

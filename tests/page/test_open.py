@@ -215,6 +215,34 @@ def test_a_link_shows_its_rule_on_any_page_and_can_be_copied_again(still_page, p
         assert float((a - b).detach().abs().max()) < 1e-4
 
 
+def test_an_opened_link_gives_the_settings_that_a_page_started_with_it_has(still_page):
+    settings = """(() => {
+      const { player, simulation, view } = nca.actions, { look, speed } = player;
+      const { width, height, seed, calm, updateRate } = simulation;
+      const { averageSteps, scaling, transparent, flashLimit } = look;
+      return [width, height, seed, calm, updateRate, averageSteps, scaling, transparent,
+        flashLimit, view, speed.stepsPerFrame];
+    })()"""
+    rules = {"one": bounded_rule(RuleSettings(4, 8))}
+    page = still_page(rules, grid=(16, 12))
+    link = page.evaluate("nca.reading.writeLink(nca.actions.rules[0], 16)")
+    for rest in ("s=5&g=40x24&k=2", "s=6&c=0.5&a=4&z=squares&v=raw"):
+        address = f"#r={link}&m=other&{rest}"
+        page.evaluate("""() => {
+          const { actions } = nca, { look } = actions.player;
+          actions.steer({ calm: 1, updateRate: 0.5 });
+          actions.setAverage(8);
+          actions.setScaling("sharp");
+          actions.setView("channels");
+          actions.setSpeed(4);
+          Object.assign(look, { transparent: true, flashLimit: false });
+        }""")
+        page.evaluate("(text) => nca.actions.openLink(text)", address)
+        assert page.evaluate(settings) == still_page(rules, address, grid=(16, 12)).evaluate(
+            settings
+        )
+
+
 def test_what_cannot_be_opened_gets_one_line_and_changes_nothing(page, still_page, tmp_path):
     path = tmp_path / "cut.safetensors"
     save_rule(path, bounded_rule(RuleSettings(12, 16)))

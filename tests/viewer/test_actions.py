@@ -12,7 +12,7 @@ from nca.viewer.actions import Actions
 from nca.viewer.files.state_file import load_state
 from nca.viewer.files.watch import INTERVAL
 from nca.viewer.simulation.look import Look
-from tests.helpers.players import make_player, rule_file
+from tests.helpers.players import clock_of, make_player, rule_file
 
 pytestmark = pytest.mark.gl
 
@@ -103,7 +103,7 @@ def test_a_recording_shows_all_of_a_window_that_is_enlarged_meanwhile(gl, tmp_pa
     for width, height in ((320, 240), (960, 720)):
         player.resize(width, height)
         player.draw(gl.simple_framebuffer((width, height), 3))
-        player.clock.now += 1 / 30
+        clock_of(player).now += 1 / 30
     actions.record()
     player.release()
     before, after = (read_image(tmp_path / "a-0" / f"00000{i}.png") for i in range(2))
