@@ -23,6 +23,8 @@ class FileActions extends EventTarget {
   constructor(player, brush, pointer) {
     super();
     Object.assign(this, { player, brush, pointer, recorder: null });
+    // Chromium's videos are damaged where the size of their frames changes.
+    player.addEventListener("resize", () => this.recorder && this.saveVideo("Video saved, as the window has a new size"));
   }
 
   get simulation() {
@@ -73,19 +75,26 @@ class FileActions extends EventTarget {
     return fileName(this.simulation.field.present.slice(0, 3).map((r) => this.rules[r].name).join("-"));
   }
 
-  async record() {
+  /** Start a recording, or end and save it. */
+  record() {
+    if (this.recorder) return this.saveVideo("Video saved");
     try {
-      if (this.recorder) {
-        const { recorder } = this;
-        this.recorder = null;
-        const { blob, extension } = await recorder.stop();
-        download(blob, `${this.name}.${extension}`);
-        this.say("Video saved");
-      } else {
-        if (!this.player.trust?.pictures) throw new Error(`${NOISE}, so no video can be recorded`);
-        this.recorder = new Recorder(this.player.canvas, this.player.look.transparent);
-        this.say("Recording");
-      }
+      if (!this.player.trust?.pictures) throw new Error(`${NOISE}, so no video can be recorded`);
+      this.recorder = new Recorder(this.player.canvas, this.player.look.transparent);
+      this.say("Recording");
+    } catch (error) {
+      this.say(error.message);
+    }
+    this.player.touch();
+  }
+
+  async saveVideo(message) {
+    const { recorder } = this;
+    this.recorder = null;
+    try {
+      const { blob, extension } = await recorder.stop();
+      download(blob, `${this.name}.${extension}`);
+      this.say(message);
     } catch (error) {
       this.say(error.message);
     }

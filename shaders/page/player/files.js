@@ -223,13 +223,14 @@ class Recorder {
     return (performance.now() - this.started) / 1000;
   }
 
-  /** Stop, and return the video as a blob, and its file extension. Throws if the encoder failed. */
+  /** Stop, and return the video as a blob, and its file extension. Throws if the encoder failed or wrote nothing. */
   async stop() {
     if (this.recorder.state !== "inactive") this.recorder.stop();
     await this.stopped;
     for (const track of this.recorder.stream.getTracks()) track.stop();
     if (this.error) throw new Error(`The browser cannot record this video: ${this.error.message}`);
-    const extension = this.kind.startsWith("video/mp4") ? "mp4" : "webm";
-    return { blob: new Blob(this.parts, { type: this.kind }), extension };
+    const extension = this.kind.startsWith("video/mp4") ? "mp4" : "webm", blob = new Blob(this.parts, { type: this.kind });
+    if (!blob.size) throw new Error("The browser recorded no frame.");
+    return { blob, extension };
   }
 }

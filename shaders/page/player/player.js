@@ -142,6 +142,7 @@ class Player extends EventTarget {
     const height = exact?.blockSize ?? Math.round(canvas.clientHeight * ratio);
     if (!width || !height || (canvas.width === width && canvas.height === height)) return;
     const before = { width: canvas.width, height: canvas.height };
+    this.emit("resize"); // before the next frame
     Object.assign(canvas, { width, height });
     if (this.simulation) this.camera.resize(this.extent, before, canvas);
     this.touch();
