@@ -204,7 +204,9 @@ def test_views_of_a_material_and_the_address(page):
         "(link) => nca.actions.openLink('#m=plain&r=' + link)",
         write_link(bounded_rule(RuleSettings()), 8),
     )
-    until(page, "nca.player.simulation.ready && nca.actions.view === 'height'")
+    until(page, "nca.player.simulation.ready && nca.actions.view === 'colors'")
+    page.evaluate("nca.actions.setView('height')")
+    assert page.evaluate("nca.actions.view") == "height"
     page.evaluate("nca.actions.setView('nothing'); nca.player.look.view = 'auto'")
     assert page.evaluate("nca.actions.view") == "colors"
 
