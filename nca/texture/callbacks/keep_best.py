@@ -132,7 +132,7 @@ class KeepBest(Callback):
         ema: moving average of the weights; None: the weights themselves are scored.
         scorer: starts the long runs and measures them.
         seed: first random seed of the long runs.
-        evaluations: number of evaluations in the second half; one more follows at the end.
+        evaluations: number of evaluations in the second half; the last rule is always scored.
     """
 
     order = 40
