@@ -98,6 +98,24 @@ def test_another_rule_and_play_replace_the_message_about_values_that_are_not_fin
         assert page.evaluate("a.shadowRoot.firstChild === a.frame")
         assert page.evaluate("a.player.simulation.read().every(Number.isFinite)")
     assert page.evaluate("a.player.simulation.field.present") == [1]
+    assert page.evaluate("a.player.running")
+
+
+def test_a_late_reading_of_the_state_before_a_reset_does_not_stop_the_new_one(open_page, host):
+    path = host("<nca-texture id='a' rule='one' grid='16x16' style='height: 120px'></nca-texture>")
+    page = open_page(path, reduced_motion="no-preference")
+    until(page, "a.player?.simulation.stepNumber > 3")
+    page.evaluate("""{
+      const { simulation, snapshots } = a.player;
+      simulation.write(new Float32Array(4 * 16 * 16).fill(NaN), 4);
+      snapshots.cancel();
+      Object.assign(snapshots, { last: null, due: 0, changed: true });
+      snapshots.poll(simulation, performance.now());
+      a.player.reset();
+    }""")
+    until(page, "a.player.snapshots.last?.stepNumber > 0 || !a.player.running")
+    assert page.evaluate("a.player.running")
+    assert page.evaluate("a.shadowRoot.textContent") == ""
 
 
 @pytest.fixture

@@ -191,6 +191,7 @@ class Player extends EventTarget {
   /** Report that the whole state was replaced. */
   replaced() {
     this.display.beginAverage();
+    this.snapshots.cancel(); // of the state before
     this.changed();
   }
 
