@@ -19,6 +19,7 @@ from nca.gl.context import open_headless
 from nca.rule import Rule
 from nca.rulefile import RuleFile
 from tests.helpers.browsing import READY, until, watch
+from tests.helpers.waiting import PATIENCE
 
 if not torch.cuda.is_available():
     # Triton's kernels then run in its interpreter. Triton decorates its own functions at its
@@ -93,7 +94,7 @@ def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
 
     def open_(path: Path, address: str = "", before: str = "", **options: Any) -> Page:
         context = browser.new_context(**{"viewport": {"width": 480, "height": 320}, **options})
-        context.set_default_timeout(90_000)  # milliseconds; other work may run beside the tests
+        context.set_default_timeout(1000 * PATIENCE)
         contexts.append(context)
         page = context.new_page()
         if before:

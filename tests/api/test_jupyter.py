@@ -15,6 +15,7 @@ from nca.rule import Rule
 from nca.rule_settings import RuleSettings
 from tests.helpers.browsing import READY, until, watch
 from tests.helpers.notebook.jupyter import Notebook, jupyter_lab, write_notebook
+from tests.helpers.waiting import PATIENCE
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -62,7 +63,7 @@ def complaints() -> list[str]:
 def book(browser: Browser, address: str, complaints: list[str]) -> Iterator[Notebook]:
     """The notebook, open, with its first cell run."""
     context = browser.new_context(viewport={"width": 1000, "height": 1600})
-    context.set_default_timeout(90_000)
+    context.set_default_timeout(1000 * PATIENCE)
     page = context.new_page()
     watch(page, complaints, (address, "about:"), source="srcdoc")
     book = Notebook(page, address, "book.ipynb")

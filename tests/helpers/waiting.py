@@ -4,7 +4,9 @@ import signal
 import time
 from collections.abc import Callable
 
-PATIENCE = 90.0  # seconds; the result of a passing test does not depend on it
+# Seconds. The result of a passing test does not depend on it. On a busy machine, Chromium may not
+# run for a minute.
+PATIENCE = 180.0
 
 # Under nohup or in the background of a script, this process ignores some of these signals, and so
 # do its children.

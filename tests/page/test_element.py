@@ -19,6 +19,7 @@ from nca.rule_settings import RuleSettings
 from nca.rulefile import RuleFile
 from tests.helpers.browsing import until
 from tests.helpers.rules import bounded_rule, striped_rule, with_random_decoder
+from tests.helpers.waiting import PATIENCE
 
 pytestmark = pytest.mark.browser
 
@@ -122,6 +123,7 @@ def test_a_late_reading_of_the_state_before_a_reset_does_not_stop_the_new_one(op
 def warned(browser: Browser) -> Iterator[tuple[Page, list[str]]]:
     """A page, and what its console says."""
     context = browser.new_context(viewport={"width": 480, "height": 320})
+    context.set_default_timeout(1000 * PATIENCE)
     page, said = context.new_page(), []
     page.on("console", lambda message: said.append(message.text))
     page.on("pageerror", lambda error: said.append(f"error: {error}"))
@@ -333,7 +335,7 @@ HTMLCanvasElement.prototype.getContext = function (kind, options) {
 def test_of_twenty_in_view_all_show_a_picture_and_twelve_live(open_page, host):
     """Chromium takes contexts away beyond sixteen, with a warning, which would fail this test."""
     page = open_page(host(many(20)), before=COUNT, reduced_motion="no-preference")
-    until(page, f"{ALL}.every((e) => e.grown || e.pictured)", 60)
+    until(page, f"{ALL}.every((e) => e.grown || e.pictured)")
     page.wait_for_timeout(100)
     resting = f"{ALL}.filter((e) => e.frame.classList.contains('resting'))"
     assert page.evaluate(f"{resting}.length") == 8
@@ -370,7 +372,7 @@ def test_those_out_of_view_give_their_contexts_to_those_in_view(open_page, host)
 
 def test_a_resting_element_takes_a_new_rule_and_seed(open_page, host):
     page = open_page(host(many(20)), reduced_motion="no-preference")
-    until(page, f"{ALL}.every((e) => e.grown || e.pictured)", 60)
+    until(page, f"{ALL}.every((e) => e.grown || e.pictured)")
     assert page.evaluate(f"{ALL}[0].player.gl.isContextLost()")
     page.evaluate(f"{ALL}[0].setAttribute('rule', 'two'); {ALL}[0].setAttribute('seed', '99')")
     until(page, f"!{ALL}[0].player.gl.isContextLost() && {ALL}[0].player.simulation.seeded")

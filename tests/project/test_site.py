@@ -14,6 +14,7 @@ from playwright.sync_api import Browser, Page
 
 from nca.gallery import gallery
 from tests.helpers.browsing import serving, until
+from tests.helpers.waiting import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 BUILD = """
@@ -66,7 +67,7 @@ def visit(browser: Browser, address: str) -> Iterator[Callable[..., Page]]:
         page = context.new_page()
         if not textures:
             page.route("**/texture.js", lambda route: route.fulfill(body=""))
-        page.set_default_timeout(90_000)  # milliseconds; other work may run beside the tests
+        page.set_default_timeout(1000 * PATIENCE)
         page.on(
             "console",
             lambda message: (
@@ -154,7 +155,7 @@ def test_a_page_can_be_used_by_everybody(visit: Callable[..., Page], path: str) 
 def test_search_finds_an_option(visit: Callable[..., Page]) -> None:
     page = visit("changelog.html")
     page.locator("input.md-search__input").click()
-    page.keyboard.type("aging-rate")
+    page.keyboard.insert_text("aging-rate")  # the search does not accept "aging-"
     found = "[...document.querySelectorAll('.md-search-result__link')].map((a) => a.pathname)"
     until(page, f"{found}.includes('/reference/commands/train.html')")
 

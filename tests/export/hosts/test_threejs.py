@@ -23,6 +23,7 @@ from tests.fields.test_steps import mixed_texels
 from tests.helpers.browsing import serving
 from tests.helpers.hosts import fetch_npm_package
 from tests.helpers.rules import bounded_rule, striped_rule, with_random_decoder
+from tests.helpers.waiting import PATIENCE
 from tests.viewer.simulation.lit import FEW, MANY, encoded, material
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -124,6 +125,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def opened(browser: Browser, address: str) -> tuple[Page, list[str]]:
     """A page, and the messages that it writes to the console, errors included."""
     page, messages = browser.new_page(), []
+    page.set_default_timeout(1000 * PATIENCE)
     page.on("console", lambda message: messages.append(message.text))
     page.on("pageerror", lambda error: messages.append(str(error)))
     page.goto(address)
