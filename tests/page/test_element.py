@@ -252,6 +252,7 @@ def touch(session: CDPSession, kind: str, *points: tuple[float, float]) -> None:
     session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": fingers})
 
 
+TWO_FRAMES = "new Promise((go) => requestAnimationFrame(() => requestAnimationFrame(go)))"
 ENDED = """() => {
   for (const type of ["pointerup", "pointercancel"]) {
     addEventListener(type, () => { globalThis.ended = true; });
@@ -287,7 +288,7 @@ def swipe(open_page, host) -> Callable[..., tuple[bool, bool]]:
             page.wait_for_timeout(16)
         touch(session, "touchEnd")
         until(page, "globalThis.ended")
-        page.wait_for_timeout(200)
+        page.evaluate(TWO_FRAMES)  # after which the page knows how far it has scrolled
         return page.evaluate("scrollY") > 20, page.evaluate(painted)
 
     return swipe_
@@ -336,9 +337,8 @@ def test_of_twenty_in_view_all_show_a_picture_and_twelve_live(open_page, host):
     """Chromium takes contexts away beyond sixteen, with a warning, which would fail this test."""
     page = open_page(host(many(20)), before=COUNT, reduced_motion="no-preference")
     until(page, f"{ALL}.every((e) => e.grown || e.pictured)")
-    page.wait_for_timeout(100)
     resting = f"{ALL}.filter((e) => e.frame.classList.contains('resting'))"
-    assert page.evaluate(f"{resting}.length") == 8
+    until(page, f"{resting}.length === 8")
     assert page.evaluate("most") <= 12
     # What is shown of those that rest is a picture, and no sign that it is broken.
     shown = f"""{resting}.every((e) => {{

@@ -12,6 +12,7 @@ from playwright.sync_api import CDPSession, Page
 from nca.rule_settings import RuleSettings
 from tests.helpers.browsing import read, until, write
 from tests.helpers.rules import bounded_rule
+from tests.helpers.waiting import wait_for
 
 pytestmark = pytest.mark.browser
 
@@ -184,9 +185,10 @@ def test_keys(page):
     assert press("Escape", "document.body.classList.contains('bare')") is False
     assert press("h", "document.getElementById('help').open") is True
     assert press("Escape", "document.getElementById('help').open") is False
+    steps = page.evaluate(step)
     for key in ("h", "?", "F1"):
         assert press(key, "document.getElementById('help').open") is True
-        assert press("n", step) == 0, "other keys do nothing in the help"
+        assert press("n", step) == steps, "other keys do nothing in the help"
         assert press(key, "document.getElementById('help').open") is False
     page.keyboard.press("c")
     state = read(page, SHAPE)
@@ -306,9 +308,12 @@ def test_the_window_shows_the_state(page):
     state[0, :16, :24] = 0.5  # red, top left
     write(page, state)
     page.evaluate("nca.player.changed(); nca.actions.toggleControls()")
-    page.wait_for_timeout(800)
-    shot = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
-    assert shot.getpixel((100, 80)) == (255, 0, 0)
+
+    def screenshot() -> Image.Image:
+        return Image.open(io.BytesIO(page.screenshot())).convert("RGB")
+
+    wait_for(lambda: screenshot().getpixel((100, 80)) == (255, 0, 0), "the state in the window")
+    shot = screenshot()
     assert shot.getpixel((400, 80)) == shot.getpixel((100, 240)) == (0, 0, 0)
 
 
@@ -360,7 +365,7 @@ def test_a_picture_becomes_the_colors_of_the_state(page, tmp_path):
 def test_video(page, tmp_path):
     page.keyboard.press("p")
     page.evaluate("nca.player.setRunning(true)")
-    page.wait_for_timeout(600)
+    until(page, "nca.actions.recorder.parts.some((part) => part.size > 1000)")
     with page.expect_download() as waiting:
         page.keyboard.press("p")
     waiting.value.save_as(tmp_path / "video")

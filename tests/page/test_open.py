@@ -302,7 +302,7 @@ def test_files_are_chosen_by_keyboard(page):
         choosers.append(chooser)
 
     page.once("filechooser", keep)
-    for _ in range(3):  # a busy browser loses a key now and then
+    for _ in range(60):  # a busy browser loses a key now and then
         page.keyboard.press("Control+o")
         page.wait_for_timeout(1000)
         if choosers:

@@ -17,6 +17,7 @@ from PIL import Image
 from playwright.sync_api import Page
 
 from nca.rng import pcg_hash, step_base
+from tests.helpers.browsing import until
 
 FOLDER = Path(__file__).parents[2] / "examples" / "slime"
 SIZE, COUNT = (48, 32), 300
@@ -172,8 +173,8 @@ def test_the_page_runs_the_same_shaders(
         page.mouse.move(10 * column, 320 - 10 * row)
         page.mouse.down(button=button)
         page.mouse.move(10 * column + 50, 320 - 10 * row, steps=3)
-        page.wait_for_timeout(200)
         page.mouse.up(button=button)
+        until(page, "tool === 0")
     food = trail_of(page)[..., 1]
     assert food[26, 12] == food[26, 17] == 1
     assert food[6, 12] == food[26, 36] == 0
