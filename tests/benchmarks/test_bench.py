@@ -1,3 +1,4 @@
+import io
 import json
 import math
 import os
@@ -12,7 +13,7 @@ import torch
 from PIL import Image
 
 from nca.backends.native import library_of
-from nca.benchmarks import view
+from nca.benchmarks import load, view
 from nca.benchmarks.growth import VALUES
 from nca.benchmarks.measuring import parity
 from nca.benchmarks.measuring.machine import Peak, describe_machine, is_disturbed
@@ -25,6 +26,7 @@ from nca.benchmarks.peers.ours import OurIteration, frozen_loss, to_rule
 from nca.benchmarks.peers.run import PEERS, peer_versions
 from nca.benchmarks.settings import BenchLoadSettings, BenchTrainSettings, BenchViewSettings
 from nca.benchmarks.train import BFLOAT16_GATES, GATES, Bench
+from nca.cli import main
 from nca.errors import InputError
 from nca.rng import random_masks
 from nca.viewer.player import Player
@@ -263,21 +265,34 @@ def test_the_command_measures_everything(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_trainings_take_turns_beside_busy_programs(tmp_path: Path) -> None:
+def test_trainings_take_turns_beside_busy_programs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     out = tmp_path / "load.json"
-    command = [sys.executable, "-m", "nca", "bench", "load", "--rounds", "3", "--json", str(out)]
-    done = subprocess.run(
-        command, capture_output=True, text=True, check=False,
-        env=os.environ | {"NCA_BENCH_SMALL": "1"},
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
+    monkeypatch.setattr(load, "TASKS", {"style": load.style})
+    monkeypatch.setattr(load, "LOOPS", (0, 1))
+    monkeypatch.setattr(load, "SECONDS", 0.1)
+    assert main(["bench", "load", "--rounds", "3", "--json", str(out)]) == 0
     rows = json.loads(out.read_text())["rows"]
-    kinds = [f"{task}_{kind}" for task in ("texture", "style", "ddpm") for kind in (0, 1)]
-    names = {*kinds, *(f"{task}_over_spinning" for task in ("texture", "style", "ddpm"))}
+    names = {"style_0", "style_1", "style_over_spinning"}
     assert {row["name"] for row in rows} == names
     assert all(row["ratio"] > 0 for row in rows)
-    assert all(name in done.stdout for name in names)
-    assert "float64" not in done.stdout
+    shown = capsys.readouterr().out
+    assert all(name in shown for name in names)
+    assert "float64" not in shown
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("one_thread")
+@pytest.mark.parametrize("task", ["texture", "ddpm"])
+def test_other_trainings_take_turns_too(
+    task: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("0\n"))
+    load.train_in_turns(task, load.ONE)
+    rates = capsys.readouterr().out.split()
+    assert len(rates) == 2
+    assert all(float(rate) > 0 for rate in rates)
 
 
 @pytest.mark.gl

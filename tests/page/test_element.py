@@ -131,49 +131,48 @@ def warned(browser: Browser) -> Iterator[tuple[Page, list[str]]]:
     context.close()
 
 
-@pytest.mark.parametrize(
-    ("attribute", "text", "shown", "used"),
-    [
-        ("grid", "0x0", "simulation.width", None),
-        ("grid", "9999x3", "simulation.width", None),
-        ("seed", "abc", "simulation.seed", 0),
-        ("seed", "-1", "simulation.seed", 0),
-        ("seed", "1.5", "simulation.seed", 0),
-        ("seed", "", "simulation.seed", 0),
-        ("speed", "1e9", "speed.stepsPerFrame", 64),
-        ("speed", "-4", "speed.stepsPerFrame", 1),
-        ("speed", "fast", "speed.stepsPerFrame", 1),
-        ("cell", "-3", "simulation.width", None),
-        ("calm", "very", "simulation.calm", None),
-        ("calm", "1.5", "simulation.calm", None),
-        ("update-rate", "0", "simulation.updateRate", None),
-        ("update-rate", "2", "simulation.updateRate", 1),
-        ("scaling", "soft", "look.scaling", "smooth"),
-        ("fields", "AQEBAf4", "simulation.fields.used", False),
-        ("average-steps", "0", "look.averageSteps", 1),
-        ("average-steps", "40", "look.averageSteps", 16),
-    ],
-)
-def test_attributes_out_of_range_are_warned_of_and_passed_over(
-    warned, host, attribute, text, shown, used
-):
+OUT_OF_RANGE = [  # attribute, text, what it sets, its value then; None: as without the attribute
+    ("grid", "0x0", "simulation.width", None),
+    ("grid", "9999x3", "simulation.width", None),
+    ("seed", "abc", "simulation.seed", 0),
+    ("seed", "-1", "simulation.seed", 0),
+    ("seed", "1.5", "simulation.seed", 0),
+    ("seed", "", "simulation.seed", 0),
+    ("speed", "1e9", "speed.stepsPerFrame", 64),
+    ("speed", "-4", "speed.stepsPerFrame", 1),
+    ("speed", "fast", "speed.stepsPerFrame", 1),
+    ("cell", "-3", "simulation.width", None),
+    ("calm", "very", "simulation.calm", None),
+    ("calm", "1.5", "simulation.calm", None),
+    ("update-rate", "0", "simulation.updateRate", None),
+    ("update-rate", "2", "simulation.updateRate", 1),
+    ("scaling", "soft", "look.scaling", "smooth"),
+    ("fields", "AQEBAf4", "simulation.fields.used", False),
+    ("average-steps", "0", "look.averageSteps", 1),
+    ("average-steps", "40", "look.averageSteps", 16),
+]
+
+
+@pytest.mark.parametrize("cases", [OUT_OF_RANGE[:9], OUT_OF_RANGE[9:]], ids=["first", "last"])
+def test_attributes_out_of_range_are_warned_of_and_passed_over(warned, host, cases):
     page, said = warned
+    elements = ["id='plain'", "id='later'", *(f"{name}='{text}'" for name, text, *_ in cases)]
     path = host(
-        "<nca-texture id='plain'></nca-texture>"
-        f"<nca-texture id='first' {attribute}='{text}'></nca-texture>"
-        "<nca-texture id='later'></nca-texture>"
+        "".join(f"<nca-texture paused style='height: 20px' {e}></nca-texture>" for e in elements)
     )
     page.goto(path.as_uri())
     until(page, f"{ALL}.every((e) => e.player?.simulation.seeded)")
-    expected = page.evaluate(f"plain.player.{shown}") if used is None else used
-    assert page.evaluate(f"first.player.{shown}") == expected
-    page.evaluate("([name, text]) => later.setAttribute(name, text)", [attribute, text])
-    assert page.evaluate(f"later.player.{shown}") == expected
-    watched = attribute not in ("grid", "cell")
-    assert len(said) == 1 + watched
-    assert all(f'<nca-texture {attribute}="{text}">' in line for line in said)
-    page.evaluate("name => later.removeAttribute(name)", attribute)
-    assert page.evaluate(f"later.player.{shown}") == page.evaluate(f"plain.player.{shown}")
+    for number, (attribute, text, shown, used) in enumerate(cases, 2):
+        expected = page.evaluate(f"plain.player.{shown}") if used is None else used
+        assert page.evaluate(f"{ALL}[{number}].player.{shown}") == expected
+        page.evaluate("([name, text]) => later.setAttribute(name, text)", [attribute, text])
+        assert page.evaluate(f"later.player.{shown}") == expected
+        watched = attribute not in ("grid", "cell")
+        warning = f'<nca-texture {attribute}="{text}">'
+        assert [warning in line for line in said].count(True) == 1 + watched
+        page.evaluate("name => later.removeAttribute(name)", attribute)
+        assert page.evaluate(f"later.player.{shown}") == page.evaluate(f"plain.player.{shown}")
+    assert all("<nca-texture " in line for line in said)
 
 
 def test_stripes_follow_the_fields_of_a_link(open_page, tmp_path):
@@ -356,6 +355,13 @@ def test_of_twenty_in_view_all_show_a_picture_and_twelve_live(open_page, host):
     first.hover()
     until(page, f"!{ALL}[0].frame.classList.contains('resting')")
     until(page, f"{ALL}[0].player.simulation.stepNumber > {before}")
+    # Another one that rests takes a new rule and seed.
+    page.evaluate(f"globalThis.other = {resting}[0]")
+    assert page.evaluate("other.player.gl.isContextLost()")
+    page.evaluate("other.setAttribute('rule', 'two'); other.setAttribute('seed', '99')")
+    until(page, "!other.player.gl.isContextLost() && other.player.simulation.seeded")
+    shown = "[other.player.simulation.field.present, other.player.simulation.seed]"
+    assert page.evaluate(shown) == [[1], 99]
 
 
 def test_those_out_of_view_give_their_contexts_to_those_in_view(open_page, host):
@@ -368,13 +374,3 @@ def test_those_out_of_view_give_their_contexts_to_those_in_view(open_page, host)
     page.evaluate("scrollTo(0, 0)")
     until(page, f"{ALL}[0].inView && {alive}")
     assert page.evaluate("most") <= 12
-
-
-def test_a_resting_element_takes_a_new_rule_and_seed(open_page, host):
-    page = open_page(host(many(20)), reduced_motion="no-preference")
-    until(page, f"{ALL}.every((e) => e.grown || e.pictured)")
-    assert page.evaluate(f"{ALL}[0].player.gl.isContextLost()")
-    page.evaluate(f"{ALL}[0].setAttribute('rule', 'two'); {ALL}[0].setAttribute('seed', '99')")
-    until(page, f"!{ALL}[0].player.gl.isContextLost() && {ALL}[0].player.simulation.seeded")
-    shown = f"[{ALL}[0].player.simulation.field.present, {ALL}[0].player.simulation.seed]"
-    assert page.evaluate(shown) == [[1], 99]

@@ -55,9 +55,9 @@ def test_what_needs_read_back_is_off_where_it_lies(still_page, before, pictures)
     without = "the state" if pictures else "states, images and videos"
     assert f"so {without} cannot be saved" in page.evaluate(TOAST)
     page.evaluate("nca.player.setRunning(true)")
-    until(page, "nca.player.simulation.stepNumber > 30")
+    until(page, "nca.player.simulation.stepNumber > 5")
     page.evaluate("nca.player.snapshots.due = 0")
-    until(page, "nca.player.simulation.stepNumber > 60")
+    until(page, "nca.player.simulation.stepNumber > 20")
     assert page.evaluate("nca.player.running")
     assert page.evaluate("[nca.player.snapshots.last, nca.player.stats.largest]") == [None, 0]
     page.keyboard.press("Control+s")
@@ -105,9 +105,9 @@ def test_an_element_goes_on(open_page, tmp_path):
         "<nca-texture id='a' grid='24x24' style='height: 120px'></nca-texture>"
     )
     page = open_page(tmp_path / "host.html", before=ALL_NOISE, reduced_motion="no-preference")
-    until(page, "a.player?.simulation.stepNumber > 30")
+    until(page, "a.player?.simulation.stepNumber > 5")
     page.evaluate("a.player.snapshots.due = 0")
-    until(page, "a.player.simulation.stepNumber > 60")
+    until(page, "a.player.simulation.stepNumber > 20")
     assert page.evaluate("a.player.running")
     assert page.evaluate("a.shadowRoot.querySelectorAll('canvas.live').length") == 1
     assert page.evaluate("a.shadowRoot.textContent") == ""

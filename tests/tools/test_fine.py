@@ -12,6 +12,7 @@ from nca.gallery import gallery as bundled
 from nca.pictures import material_path
 from nca.rule_settings import RuleSettings
 from nca.rulefile import load_rule, save_rule
+from nca.texture.callbacks import keep_best
 from nca.texture.settings import TrainSettings, train_settings
 from tests.helpers.known_rules import decaying
 from tests.helpers.rules import bounded_rule, with_random_decoder
@@ -24,11 +25,16 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fine, "SIZE", 128)
     monkeypatch.setattr(fine, "GROWN", 6)
     monkeypatch.setattr(fine, "WARM_UP", 2)
+    monkeypatch.setattr(keep_best, "STOPS", (5,))
+    monkeypatch.setattr(keep_best, "LONG", 10)
 
 
 def quick_settings(picture: Path, run: Path, preset: str, **values: Any) -> TrainSettings:
-    """Settings of a preset that trains quickly, in place of ``full``."""
-    return train_settings(picture, run, "tiny" if preset == "full" else preset, **values)
+    """Settings that train quickly: those of ``tiny`` in place of ``full``, few cells and steps."""
+    return train_settings(
+        picture, run, "tiny" if preset == "full" else preset, grid=16, late_grid=16,
+        steps=(3, 6), late_steps=(4, 8), pool_size=8, **values,
+    )  # fmt: skip
 
 
 def folder(path: Path) -> Path:
