@@ -57,9 +57,11 @@ _MODULES = {
     "view": "nca.api.export",
 }
 
-# Torch reads this when it is loaded. By default, OpenMP threads spin while they wait, which makes
-# them up to twenty times as slow if another program needs the core.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# Torch reads these when it is loaded. By default, OpenMP threads spin while they wait, which makes
+# them up to twenty times as slow if another program needs the core. On an idle machine, blocking at
+# once is slow, too, so GNU OpenMP spins about 0.1 ms first; see docs/lab/speed.md.
+if not {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT"} & os.environ.keys():
+    os.environ |= {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "10000"}
 
 if not TYPE_CHECKING:  # a type checker that saw this function would accept any name
 

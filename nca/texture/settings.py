@@ -207,6 +207,13 @@ class ComputeSettings(Bounded):
     """Number format that the network computes in; auto: whichever is faster."""
 
 
+# Options that --grow does not use, and their defaults.
+UNUSED = {
+    name: getattr(LossSettings(), name)
+    for name in ("features", "statistic", "layer_weights", "texture_weight", "terms")
+}
+
+
 @dataclass(frozen=True)
 class TrainSettings(Bounded):
     """Train a rule on an image.
@@ -248,8 +255,11 @@ class TrainSettings(Bounded):
         """Check that size, channels, maps, decoder and the other options fit together."""
         super().__post_init__()
         decoder = self.rule.decoder
-        if self.rule.dilation > 1 and self.task.grow:
-            refuse_several(["dilation", "grow"])
+        if self.task.grow:
+            loss = self.loss
+            chosen = [name for name, unused in UNUSED.items() if getattr(loss, name) != unused]
+            chosen += ["dilation"] if self.rule.dilation > 1 else []
+            refuse_several([*chosen[:1], "grow"])
         if decoder and self.task.restore:
             refuse_several(["decoder", "restore"])
         if self.task.maps and self.rule.channels <= map_width(self.task.maps):
@@ -334,6 +344,7 @@ TASKS: dict[str, dict[str, Any]] = {
         "learning_rate": 2e-3,
         "final_rate": 0.1,
         "overflow_weight": 10.0,
+        **UNUSED,
     },
     "restore": {
         "padding": "replicate",

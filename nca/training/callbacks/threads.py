@@ -22,10 +22,13 @@ class Threads(Callback):
 
     A trial times the gradient with different numbers of threads. Trials run on the first batch,
     then about once a minute, and also when the CPU load or the time per iteration changes a lot,
-    which means that another program has started or ended, or that the work has changed. A trial
-    changes neither weights nor random numbers. But the order of additions depends on the number of
-    threads, so repeated runs are bit-identical only on one thread (``OMP_NUM_THREADS=1``, which
-    disables trials).
+    which means that another program has started or ended, or that the work has changed. If another
+    program takes a core, one thread is used until the next trial, because several threads would
+    wait for each other.
+
+    A trial changes neither weights nor random numbers. But the order of additions depends on the
+    number of threads, so repeated runs are bit-identical only on one thread (``OMP_NUM_THREADS=1``,
+    which disables trials).
 
     Args:
         generators: random number generators that the objective uses besides torch's global one.
@@ -62,8 +65,11 @@ class Threads(Callback):
             return
         wall, cpu = (now - then for now, then in zip(clocks(), self._started, strict=True))
         self._spent += wall
-        if self._load.changed(wall, cpu):
+        self._load.add(wall, cpu)
+        if self._load.changed:
             self._due = min(self._due, self._soonest)
+        if self._load.disturbed:
+            torch.set_num_threads(1)
 
     def cleanup_fit(self, _: Learner) -> None:
         """Restore the number of threads."""
@@ -95,28 +101,35 @@ class Threads(Callback):
 
 
 class Load:
-    """Compares each window's CPU load and time per iteration with those of the first window."""
+    """Compares each window's CPU load and time per iteration with those of the first window.
+
+    Attributes:
+        changed: whether one of them changed a lot in the last window.
+        disturbed: whether iterations became slower while they got less of the CPUs.
+    """
 
     def __init__(self) -> None:
+        self.changed = self.disturbed = False
         self._wall = self._cpu = 0.0
         self._count = 0
         self._first: tuple[float, float] | None = None
 
-    def changed(self, wall: float, cpu: float) -> bool:
-        """Add an iteration; return True if it ends a window that differs from the first one."""
+    def add(self, wall: float, cpu: float) -> None:
+        """Add an iteration, and compare if it ends a window."""
         self._wall, self._cpu, self._count = self._wall + wall, self._cpu + cpu, self._count + 1
         if self._wall < WINDOW:
-            return False
+            return
         share, seconds = self._cpu / self._wall, self._wall / self._count
         self._wall = self._cpu = 0.0
         self._count = 0
         if self._first is None:
             self._first = share, seconds
         first_share, first_seconds = self._first
-        return (
-            abs(share - first_share) > LOAD_CHANGE * first_share
-            or not first_seconds / SLOWER <= seconds <= first_seconds * SLOWER
-        )
+        less = share < (1 - LOAD_CHANGE) * first_share
+        more = share > (1 + LOAD_CHANGE) * first_share
+        slower, faster = seconds > SLOWER * first_seconds, SLOWER * seconds < first_seconds
+        self.changed = less or more or slower or faster
+        self.disturbed = less and slower
 
 
 def clocks() -> tuple[float, float]:

@@ -8,7 +8,7 @@ from nca.errors import InputError
 from nca.images import read_cutout
 from nca.options import flatten
 from nca.rulefile import load_rule
-from nca.texture.settings import TrainSettings, train_settings
+from nca.texture.settings import PRESETS, TrainSettings, train_settings
 from nca.texture.tasks.growing import (
     Growing,
     GrowingPool,
@@ -54,6 +54,29 @@ def test_defaults_are_those_of_the_paper(settings: TrainSettings) -> None:
     few = paper.override(pool_size=8)
     rule = Growing(few, Growing.read(few), torch.Generator(), Engine()).rule
     assert rule.weight_count() == 8336
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("terms", {"smooth": 1.0}),
+        ("features", "vgg16"),
+        ("statistic", "gram"),
+        ("layer_weights", {"level0": 2.0}),
+        ("texture_weight", 0.5),
+        ("dilation", 3),
+    ],
+)
+def test_options_that_a_figure_does_not_use_are_refused(name: str, value: object) -> None:
+    with pytest.raises(InputError, match=f"`{name}` and `grow` exclude each other"):
+        train_settings("a.png", "out", grow=True, **{name: value})
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_every_preset_can_grow(preset: str) -> None:
+    settings = train_settings("a.png", "out", preset, grow=True)
+    assert settings.loss.terms == {}
+    assert settings.loss.features == "builtin"
 
 
 def test_a_picture_without_transparency_is_named(

@@ -24,6 +24,8 @@ from nca.training.learner import Learner
 from tests.helpers.ddpm_run import tiny
 from tests.helpers.training_jobs import Canvas, MatchPatch
 
+WAITING = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")
+
 
 @pytest.fixture(autouse=True)
 def _two_threads() -> Iterator[None]:
@@ -35,15 +37,19 @@ def _two_threads() -> Iterator[None]:
 
 @pytest.mark.parametrize(
     ("given", "expected"),
-    [({}, "PASSIVE"), ({"OMP_WAIT_POLICY": "active"}, "active")],
-    ids=["by default", "set by the user"],
+    [
+        ({}, "PASSIVE 10000"),
+        ({"OMP_WAIT_POLICY": "active"}, "active None"),
+        ({"GOMP_SPINCOUNT": "7"}, "None 7"),
+    ],
+    ids=["by default", "policy set by the user", "count set by the user"],
 )
 def test_waiting_is_set_before_torch_is_loaded(given: dict[str, str], expected: str) -> None:
     code = (
         "import nca.cli, os, sys; assert 'torch' not in sys.modules;"
-        "print(os.environ['OMP_WAIT_POLICY'])"
+        f"print(*map(os.environ.get, {WAITING}))"
     )
-    plain = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
+    plain = {name: value for name, value in os.environ.items() if name not in WAITING}
     done = subprocess.run(
         [sys.executable, "-c", code], env=plain | given, capture_output=True, text=True, check=True
     )
@@ -56,6 +62,7 @@ class Machine:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.best, self.trials = 2, 0
         self.share = 1.8  # CPU seconds a second
+        self.pace = 0.5  # seconds per iteration
         self.wall = self.cpu = 0.0
         monkeypatch.setattr(module, "clocks", lambda: (self.wall, self.cpu))
         monkeypatch.setattr(module, "use_fastest", self.use_fastest)
@@ -87,7 +94,7 @@ class Work(Callback):
     def after_step(self, learner: Learner) -> None:
         self.events.get(learner.iteration, lambda: None)()
         self.threads.append(torch.get_num_threads())
-        self.machine.go_on(0.5)
+        self.machine.go_on(self.machine.pace)
 
 
 def learner_of(*callbacks: Callback, seed: int = 0) -> Learner:
@@ -117,6 +124,19 @@ def test_it_is_tried_again_when_cpu_and_wall_time_come_apart(machine: Machine) -
     assert machine.trials == 2
     assert work.threads[:21] == [2] * 21
     assert work.threads[24:] == [1] * 16  # two seconds later at most
+
+
+@pytest.mark.parametrize(("share", "threads"), [(1.2, 1), (1.8, 2)], ids=["busy", "more work"])
+def test_until_a_trial_is_allowed_one_thread_is_used_beside_another_program(
+    machine: Machine, share: float, threads: int
+) -> None:
+    def slow() -> None:
+        machine.share, machine.pace = share, 1.0
+
+    work = Work(machine, {5: slow})
+    learner_of(Threads(), work).fit(iterations=7)
+    assert machine.trials == 1
+    assert work.threads[-1] == threads
 
 
 def test_a_load_that_is_gone_is_noticed_within_a_minute(machine: Machine) -> None:
@@ -182,21 +202,28 @@ def test_one_thread_is_never_tried(machine: Machine) -> None:
     assert torch.get_num_threads() == 1
 
 
+def changed(load: Load, wall: float, cpu: float, count: int = 1) -> bool:
+    """Add iterations; whether the last window differs from the first one."""
+    for _ in range(count):
+        load.add(wall, cpu)
+    return load.changed
+
+
 def test_a_load_is_judged_by_windows() -> None:
     load = Load()
-    assert not any(load.changed(0.3, 0.5) for _ in range(8))
-    assert not any(load.changed(0.3, 0.0) for _ in range(3))
-    assert load.changed(0.3, 0.3)
+    assert not changed(load, 0.3, 0.5, count=8)
+    assert not changed(load, 0.3, 0.0, count=3)
+    assert changed(load, 0.3, 0.3)
 
 
 def test_iterations_that_take_much_longer_or_shorter_are_another_work() -> None:
     load = Load()
-    assert not any(load.changed(0.25, 0.25) for _ in range(8))
-    assert not any(load.changed(0.3, 0.3) for _ in range(8))
-    assert load.changed(1.0, 1.0)
+    assert not changed(load, 0.25, 0.25, count=8)
+    assert not changed(load, 0.3, 0.3, count=8)
+    assert changed(load, 1.0, 1.0)
     load = Load()
-    assert not any(load.changed(0.25, 0.25) for _ in range(8))
-    assert any(load.changed(0.1, 0.1) for _ in range(11))
+    assert not changed(load, 0.25, 0.25, count=8)
+    assert changed(load, 0.1, 0.1, count=11)
 
 
 def picture(folder: Path) -> Path:
