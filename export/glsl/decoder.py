@@ -85,6 +85,11 @@ def details_source(rule: Rule, *, maps: bool = True) -> str:
     return f"{head}{FINE} {{\n{body}  nca_means = {means};\n  nca_added = {added};\n}}\n{DETAILS}"
 
 
+def draws_maps(rule: Rule) -> bool:
+    """Whether a decoder draws all maps of a material, and its source has ``nca_fine``."""
+    return rule.decoder is not None and bool(rule.settings.maps)
+
+
 def _three(groups: Iterable[str]) -> str:
     """An array of three groups; missing ones are zero."""
     filled = [*groups, *["vec4(0.0)"] * 3][:3]

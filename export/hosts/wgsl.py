@@ -123,5 +123,4 @@ TARGET = RuleTarget(
     build_rule=build,
     run=run,
     verified="tested with wgpu and in Chromium",
-    fine_maps=False,
 )

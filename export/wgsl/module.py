@@ -3,13 +3,14 @@
 The computations are translated from the output of the GLSL emitters.
 """
 
+from nca.exporters.glsl.decoder import draws_maps
 from nca.exporters.glsl.emitter import step_source
 from nca.exporters.glsl.fields import CHANCE
 from nca.exporters.glsl.pieces import group_count, number, on_grid, only_used_channels, state_code
 from nca.exporters.glsl.text import template
 from nca.exporters.glsl.weights import Store
 from nca.exporters.settings import ExportOptions
-from nca.exporters.wgsl.decoder import details_text
+from nca.exporters.wgsl.decoder import decoder_text
 from nca.exporters.wgsl.textures import texture_body, texture_outputs
 from nca.exporters.wgsl.translation import fill_template, function_body
 from nca.rng import fire_threshold
@@ -65,7 +66,7 @@ def module(rule: Rule, options: ExportOptions, store: Store, *, fields: bool = F
         constants |= {"ALIVE": number(settings.alive_threshold), "LIVE": _life_body(rule)}
     text = "".join(fill_template(f"wgsl/{name}.wgsl", constants) for name in names)
     if rule.decoder is not None:
-        text += details_text(rule, store)
+        text += decoder_text(rule, store)
     return text + (template("fields/fields.wgsl") if fields else "")
 
 
@@ -95,6 +96,8 @@ def _color_body(rule: Rule) -> str:
     scale, offset = number(rule.settings.rgb_scale), number(rule.settings.rgb_offset)
     if rule.decoder is None:
         return f"  return nca_mix(0, cell).rgb * {scale} + {offset};"
+    if draws_maps(rule):
+        return "  return nca_drawn(cell)[0].rgb;"
     return (
         "  var mean: vec4f;\n  let details = nca_details(cell, &mean);\n"
         f"  return mean.rgb * {scale} + {offset} + details;"

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from nca.exporters.glsl.decoder import draws_maps
 from nca.exporters.glsl.pieces import number
 from nca.maps import MAPS, PACKED, MapName, map_channels
 from nca.rule import Rule
@@ -70,12 +71,15 @@ def _lines(rule: Rule) -> Iterator[str]:
     channels = map_channels(rule.settings.maps)
     scale, offset = number(rule.settings.rgb_scale), number(rule.settings.rgb_offset)
     used = range(channels["color"].stop, max(at.stop for at in channels.values()))
+    if fine := draws_maps(rule):
+        yield "let values = nca_drawn(place);"
     for g in sorted({c // 4 for c in used}):
-        yield f"let group{g} = nca_mix({g}, place) * {scale} + {offset};"
+        value = f"values[{g}]" if fine else f"nca_mix({g}, place) * {scale} + {offset}"
+        yield f"let group{g} = {value};"
     values = {
         name: [f"group{c // 4}.{'xyzw'[c % 4]}" for c in range(at.start, at.stop)]
         for name, at in channels.items()
-    } | {"color": ["nca_color(place)"]}
+    } | {"color": ["values[0].rgb" if fine else "nca_color(place)"]}
     yield "var drawn: NcaTextures;"
     for name, texture in textures_of(rule).items():
         parts = [

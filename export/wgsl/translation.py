@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from nca.exporters.glsl.text import template
 
 SPELLING = (
+    (r"\bvec4\[3\]\(", "array("),
     (r"\bvec([24])\(", r"vec\1f("),
     (r"\bmat4\(", "mat4x4f("),
     (r"\bivec2\(", "vec2i("),
@@ -17,7 +18,7 @@ SPELLING = (
     # Scalars are not broadcast to vectors in these functions.
     (r"max\((nca_\w+), 0\.0\)", r"max(\1, vec4f(0.0))"),
     (r"min\((max\(.*?\)\)), ([^)]+)\)", r"min(\1, vec4f(\2))"),
-    (r"^(\s*)(nca_next\d+ = )", r"\1let \2"),
+    (r"^(\s*)((?:nca_next\d+|nca_means|nca_added) = )", r"\1let \2"),
     (r"^(\s*)(nca_mean = )", r"\1*\2"),  # an output parameter becomes a pointer
 )
 

@@ -1,13 +1,14 @@
 
-// What the decoder adds to the color at a place, in cells; it sets mean to the blended group 0.
-// The weights come from the buffer.
-fn nca_details(place: vec2f, mean: ptr<function, vec4f>) -> vec3f {
+// The decoder at a place, in cells. nca_details: what it adds to the color; it sets mean to the blended
+// group 0. nca_drawn: the values of all maps of a material. The weights come from the buffer.
+fn @@FUNCTION@@ {
   // Numbers of groups of four: of the inputs, then of every layer.
   var sizes = array(@@SIZES@@);
   var inputs: array<vec4f, @@LARGEST@@>;
   var units: array<vec4f, @@LARGEST@@>;
   for (var g = 0; g < @@GROUPS@@; g++) { inputs[g] = nca_mix(g, place); }
-  *mean = inputs[0];
+  let first = inputs[0];
+  @@MEANS@@
   for (var k = @@GROUPS@@; k < sizes[0]; k++) {  // sines are most precise near zero
     let turn = 6.28318531 * (fract(f32(k + 1 - @@GROUPS@@) * place + 0.5) - 0.5);
     inputs[k] = vec4f(sin(turn.x), cos(turn.x), sin(turn.y), cos(turn.y));
@@ -26,5 +27,6 @@ fn nca_details(place: vec2f, mean: ptr<function, vec4f>) -> vec3f {
     }
     inputs = units;
   }
-  return inputs[0].rgb * @@LIFE@@;
+  let life = @@LIFE@@;
+@@RESULT@@
 }

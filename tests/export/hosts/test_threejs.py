@@ -24,7 +24,7 @@ from tests.helpers.browsing import serving
 from tests.helpers.hosts import fetch_npm_package
 from tests.helpers.rules import bounded_rule, striped_rule, with_random_decoder
 from tests.helpers.waiting import PATIENCE
-from tests.viewer.simulation.lit import FEW, MANY, encoded, material
+from tests.viewer.simulation.lit import FEW, MANY, encoded, fine, material
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -102,6 +102,8 @@ RULES = {
             decoder=DecoderSettings(3, 1, (17, 21), "sine"),
         )
     ),
+    "fine material": fine(*MANY, seed=2, start="noise", noise_level=1.0),
+    "fine few": fine(*FEW, seed=1, start="noise", noise_level=1.0, rgb_scale=0.7),
 }
 
 
@@ -216,23 +218,28 @@ def upright(values: list[float], rows: int, columns: int) -> Tensor:
     return torch.tensor(values).view(rows, columns, 4).flip(0).permute(2, 0, 1)
 
 
-@pytest.mark.parametrize("name", ["material", "few"])
+@pytest.mark.parametrize("name", ["material", "few", "fine material", "fine few"])
 def test_the_maps_of_a_material_are_those_of_torch(
     browser: Browser, address: str, name: str
 ) -> None:
     page, state = ready(browser, address, name)
     maps = {key: value[0].clamp(0, 1) for key, value in RULES[name].to_maps(state).items()}
-    blank = torch.ones(1, HEIGHT, WIDTH)
+    rows, columns = maps["color"].shape[1:]
+    blank = torch.ones(1, rows, columns)
     packed = [maps.get("occlusion", blank), maps["roughness"], maps.get("metalness", 0 * blank)]
     expected = [maps["normal"], torch.cat(packed)]
     expected += [maps["height"].expand(3, -1, -1)] if "height" in maps else []
-    colors, *others = (upright(one, HEIGHT, WIDTH) for one in page.evaluate("shown.exact()"))
+    colors, *others = (upright(one, rows, columns) for one in page.evaluate("shown.exact()"))
     srgb = torch.from_numpy(encoded(colors[:3].double().numpy()))
     assert (srgb - maps["color"]).abs().max() < 1e-5
     for got, wanted in zip(others, expected, strict=True):
         assert wanted.std() > 0.05
         assert (got[:3] - wanted).abs().max() < 1e-5
 
+    if RULES[name].decoder is not None:
+        assert (rows, columns) == (3 * HEIGHT, 3 * WIDTH)
+        page.close()
+        return
     # The light comes from where three.js expects it: x is right, y is up.
     vectors = maps["normal"] * 2 - 1
     for x, y in ((1, 0), (0, 1)):

@@ -20,6 +20,7 @@ from tests.conftest import absent, chromium
 from tests.helpers.browsing import serving
 from tests.helpers.rules import bounded_rule, with_random_decoder
 from tests.helpers.waiting import PATIENCE
+from tests.viewer.simulation.lit import MANY, fine
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -30,6 +31,9 @@ FLAGS = [
     "--use-angle=vulkan",
 ]
 FRAMES, STEPS, SEED = 3, 2, 9
+NOISE = {"start": "noise", "noise_level": 0.8, "rgb_offset": 0.5}
+MATERIAL = bounded_rule(RuleSettings(10, 8, maps=MANY, **NOISE), update_bias=True)
+FINE = fine(*MANY, seed=7, decoder=DecoderSettings(2), **NOISE)
 # A headless browser cannot read what a canvas shows: draw into a texture instead, and stop after
 # some frames.
 PAGE = """<!doctype html><link rel="icon" href="data:,"><canvas width="64" height="32"></canvas>
@@ -152,13 +156,10 @@ def test_a_decoder_draws_at_the_resolution_of_the_canvas(opened, tmp_path):
     assert np.abs(picture(opened) - expected).max() < 1 / 255
 
 
-def test_its_textures_are_the_maps_of_torch(opened, tmp_path):
-    settings = RuleSettings(
-        10, 8, start="noise", noise_level=0.8, rgb_offset=0.5,
-        maps=("color", "normal", "height", "roughness", "occlusion", "metalness"),
-    )  # fmt: skip
-    rule = bounded_rule(settings, update_bias=True)
-    options = ExportOptions(grid=32, seed=SEED, steps_per_frame=STEPS)
+@pytest.mark.parametrize("rule", [MATERIAL, FINE], ids=["cells", "decoder"])
+def test_its_textures_are_the_maps_of_torch(opened, tmp_path, rule):
+    side = 32 // rule.settings.pixels_per_cell
+    options = ExportOptions(grid=side, seed=SEED, steps_per_frame=STEPS)
     state = run(opened, tmp_path, rule, options, "{ textures: true }")
     maps = {name: rows_of(image) for name, image in rule.to_maps(state).items()}
     parts = [maps.pop(name) for name in ("occlusion", "roughness", "metalness")]

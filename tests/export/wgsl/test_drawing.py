@@ -19,6 +19,7 @@ from nca.rule_settings import RuleSettings
 from nca.rulefile import RuleFile
 from tests.conftest import absent
 from tests.helpers.rules import DECODERS, bounded_rule, with_random_decoder
+from tests.viewer.simulation.lit import fine
 
 pytestmark = pytest.mark.gl
 
@@ -168,6 +169,38 @@ def test_the_color_texture_of_a_decoder_is_its_picture() -> None:
     got = runner.draw("nca_textures", 0, (4 * HEIGHT, 4 * WIDTH), 4)
     expected = rule.to_image(state)[0].detach().clamp(0, 1).permute(1, 2, 0).numpy()
     assert np.abs(got[..., :3] - expected).max() < 1e-5
+
+
+@pytest.mark.parametrize("weights", ["inline", "texture"])
+@pytest.mark.parametrize(
+    ("maps", "settings"),
+    [
+        (ALL_MAPS, {"seed": 2}),
+        (("color", "roughness", "normal"), {"seed": 1, "rgb_scale": 0.7}),
+        (
+            ("color", "normal", "height"),
+            {"channels": 9, "padding": "zeros", "alive_threshold": 0.1},
+        ),
+        (("color", "height"), {"channels": 5, "decoder": DecoderSettings(5, 1, (17, 21), "sine")}),
+    ],
+    ids=["all", "few", "alive", "waves"],
+)
+def test_a_decoder_draws_all_maps(weights: str, maps: Any, settings: dict[str, Any]) -> None:
+    rule = fine(*maps, **settings)
+    state = some_state(rule.settings.channels) * 2
+    runner, files = drawer(rule, state, weights)
+    drawn = {name: value.detach().clamp(0, 1)[0] for name, value in rule.to_maps(state).items()}
+    height, width = drawn["color"].shape[1:]
+    ones = torch.ones(1, height, width)
+    parts = {"occlusion": ones, "roughness": ones, "metalness": 0 * ones} | drawn
+    drawn["packed"] = torch.cat([parts[k] for k in ("occlusion", "roughness", "metalness")])
+    names = [texture["name"] for texture in json.loads(files["manifest.json"])["textures"]]
+    for output, name in enumerate(names):
+        got = runner.draw("nca_textures", output, (height, width), rule.settings.pixels_per_cell)
+        wanted = drawn[name].permute(1, 2, 0).numpy()
+        assert np.abs(got[..., : wanted.shape[2]] - wanted).max() < 2e-5
+        assert wanted.std() > 0.05
+    check_picture(runner, rule, state, rule.settings.pixels_per_cell)
 
 
 def test_dead_cells_are_flat() -> None:
