@@ -85,8 +85,6 @@ class RuleTarget(Target):
         grid: size of the state (height, width) that ``run`` needs; None: any.
         states: supported formats of the state.
         inline: whether weights can only be literals in the shader.
-        fine_maps: whether it supports decoders that draw all maps of a material, at least their
-            color; otherwise, it refuses them.
         longest: largest number of characters in a shader that users report to work; None: no known
             limit.
     """
@@ -98,7 +96,6 @@ class RuleTarget(Target):
     grid: Callable[[Rule, ExportOptions], tuple[int, int]] | None = None
     states: tuple[StateFormat, ...] = get_args(StateFormat)
     inline: bool = False
-    fine_maps: bool = True
     longest: int | None = None
 
     @override
@@ -114,11 +111,6 @@ class RuleTarget(Target):
         built: dict[str, bytes] = {}
         for stem, (name, file) in zip(file_names(rules), rules.items(), strict=True):
             start = self._start(stem, rules)
-            if file.rule.decoder is not None and file.rule.settings.maps and not self.fine_maps:
-                raise InputError(
-                    f"{one_line(name)}: its decoder draws the maps of a material, but this target "
-                    "reads maps from the cells; use nca render --maps, or --to gltf"
-                )
             if self.suffix:
                 (built[start],) = self.build_rule(stem, file, options).values()
             else:

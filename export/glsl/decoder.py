@@ -90,6 +90,22 @@ def draws_maps(rule: Rule) -> bool:
     return rule.decoder is not None and bool(rule.settings.maps)
 
 
+def drawn_values(rule: Rule, place: str) -> str:
+    """Emit statements that compute the values of all maps at a place: see :func:`drawn_value`."""
+    scale, offset = number(rule.settings.rgb_scale), number(rule.settings.rgb_offset)
+    return (
+        "  vec4 nca_drawn[3], nca_added[3];\n"
+        f"  nca_fine({place}, 3, nca_drawn, nca_added);\n"
+        "  for (int nca_g = 0; nca_g < 3; nca_g++)\n"
+        f"    nca_drawn[nca_g] = nca_drawn[nca_g] * {scale} + {offset} + nca_added[nca_g];\n"
+    )
+
+
+def drawn_value(channel: int) -> str:
+    """A value that :func:`drawn_values` computed."""
+    return f"nca_drawn[{channel // 4}][{channel % 4}]"
+
+
 def _three(groups: Iterable[str]) -> str:
     """An array of three groups; missing ones are zero."""
     filled = [*groups, *["vec4(0.0)"] * 3][:3]

@@ -5,7 +5,13 @@ import torch
 from moderngl import Context
 from torch import Tensor
 
-from nca.exporters.glsl.decoder import decoder_source
+from nca.exporters.glsl.decoder import (
+    decoder_source,
+    details_source,
+    drawn_value,
+    drawn_values,
+    draws_maps,
+)
 from nca.exporters.glsl.emitter import life_source, start_source, step_source
 from nca.exporters.glsl.general_decoder import general_details
 from nca.exporters.glsl.pieces import coding, group_count, number
@@ -47,13 +53,15 @@ vec3 nca_values(int nca_channel, ivec2 nca_at) {{
   return vec3(nca_value(nca_channel, nca_at), nca_value(nca_channel + 1, nca_at),
               nca_value(nca_channel + 2, nca_at));
 }}
-
+"""
+UNIT = """
 // Scale a normal to length 1. Argument and result are encoded as values in [0, 1].
-vec3 nca_unit(vec3 nca_normal) {{
+vec3 nca_unit(vec3 nca_normal) {
   vec3 nca_n = 2.0 * nca_normal - 1.0;
   return 0.5 * nca_n / max(length(nca_n), 1e-12) + 0.5;
-}}
+}
 """
+PLACE = "(vec2(nca_at) + 0.5) * (vec2(nca_size) / vec2(nca_pixels))"
 GROUP = "layout(local_size_x = 8, local_size_y = 8, local_size_z = 1) in;\n"
 # Godot makes no mipmaps of textures that shaders write; without them, distant materials flicker.
 MIPMAP = f"""
@@ -220,13 +228,18 @@ def _draw(rule: Rule, options: ExportOptions, credit: list[str], store: Store) -
         f"  imageStore(nca_{name}_texture, nca_at, clamp({texel}, 0.0, 1.0));\n"
         for name, texel in texels.items()
     )
+    values = ""
     if rule.decoder is None:
         scale, offset = map(number, (rule.settings.rgb_scale, rule.settings.rgb_offset))
-        source = VALUES.format(scale=scale, offset=offset)
-    elif store == "inline":
-        source = decoder_source(rule)
+        source = VALUES.format(scale=scale, offset=offset) + UNIT
     else:
-        source = decoder_source(rule, general_details(rule, WEIGHTS))
+        maps = draws_maps(rule)
+        general = store == "texture"
+        source = general_details(rule, WEIGHTS) if general else details_source(rule, maps=maps)
+        if maps:
+            source, values = source + UNIT, drawn_values(rule, PLACE)
+        else:
+            source = decoder_source(rule, source)
     return f"""{_head(rule, options, credit)}{_image(options, 0, "readonly", "nca_state")}{
         _fetch("nca_fetch", "nca_state")
     }{images}{source}
@@ -235,28 +248,33 @@ void main() {{
   ivec2 nca_pixels = imageSize(nca_color_texture);
   nca_size = nca_constants.size;
   if (any(greaterThanEqual(nca_at, nca_pixels))) return;
-{stores}}}
+{values}{stores}}}
 """
 
 
 def _texels(rule: Rule) -> dict[str, str]:
     """The textures to draw, and the texels of each as a GLSL expression."""
-    if rule.decoder is not None:
-        place = "(vec2(nca_at) + 0.5) * (vec2(nca_size) / vec2(nca_pixels))"
-        return {"color": f"vec4(nca_color({place}), 1.0)"}
-    channels = {name: places.start for name, places in map_channels(rule.settings.maps).items()}
-    texels = {"color": "vec4(nca_values(0, nca_at), 1.0)"}
-    if "normal" in channels:
-        texels["normal"] = f"vec4(nca_unit(nca_values({channels['normal']}, nca_at)), 1.0)"
-    if channels.keys() & PACKED.keys():
-        packed = (
-            f"nca_value({channels[name]}, nca_at)" if name in channels else number(missing)
-            for name, missing in PACKED.items()
-        )
+    if rule.decoder is not None and not draws_maps(rule):
+        return {"color": f"vec4(nca_color({PLACE}), 1.0)"}
+    values = {name: _value(rule, at) for name, at in map_channels(rule.settings.maps).items()}
+    texels = {"color": f"vec4({values['color']}, 1.0)"}
+    if "normal" in values:
+        texels["normal"] = f"vec4(nca_unit({values['normal']}), 1.0)"
+    if values.keys() & PACKED.keys():
+        packed = (values.get(name, number(missing)) for name, missing in PACKED.items())
         texels["orm"] = f"vec4({', '.join(packed)}, 1.0)"
-    if "height" in channels:
-        texels["height"] = f"vec4(vec3(nca_value({channels['height']}, nca_at)), 1.0)"
+    if "height" in values:
+        texels["height"] = f"vec4(vec3({values['height']}), 1.0)"
     return texels
+
+
+def _value(rule: Rule, channels: slice) -> str:
+    """The value of a map in its channels, one or three."""
+    if draws_maps(rule):
+        parts = [drawn_value(c) for c in range(channels.start, channels.stop)]
+        return parts[0] if len(parts) == 1 else f"vec3({', '.join(parts)})"
+    function = "nca_value" if channels.stop - channels.start == 1 else "nca_values"
+    return f"{function}({channels.start}, nca_at)"
 
 
 def run(
@@ -291,5 +309,4 @@ TARGET = RuleTarget(
     run=run,
     draw=draw,
     verified="tested as OpenGL compute shaders; not in Godot itself",
-    fine_maps=False,
 )

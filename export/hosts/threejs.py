@@ -10,7 +10,13 @@ from collections.abc import Sequence
 from moderngl import Context
 from torch import Tensor
 
-from nca.exporters.glsl.decoder import decoder_source, details_source, draws_maps
+from nca.exporters.glsl.decoder import (
+    decoder_source,
+    details_source,
+    drawn_value,
+    drawn_values,
+    draws_maps,
+)
 from nca.exporters.glsl.drawing import colors_fragment
 from nca.exporters.glsl.fragments import (
     Capabilities,
@@ -58,13 +64,6 @@ void main() {
   vec2 nca_pixel = vec2(gl_FragCoord.x, nca_picture.y - gl_FragCoord.y);
   ivec2 nca_cell = ivec2(nca_pixel / nca_picture * vec2(nca_size));
 """
-# All values that the decoder of a material draws.
-FINE = """\
-  vec4 nca_drawn[3], nca_added[3];
-  nca_fine(nca_pixel / nca_picture * vec2(nca_size), 3, nca_drawn, nca_added);
-  for (int nca_g = 0; nca_g < 3; nca_g++)
-    nca_drawn[nca_g] = nca_drawn[nca_g] * {scale} + {offset} + nca_added[nca_g];
-"""
 
 
 def build(name: str, file: RuleFile, options: ExportOptions) -> Files:
@@ -97,14 +96,18 @@ def build(name: str, file: RuleFile, options: ExportOptions) -> Files:
 def _textures(rule: Rule) -> list[tuple[list[str], str]]:
     """Names of the maps of a material in each texture that it reads, and their values in GLSL."""
     scale, offset = number(rule.settings.rgb_scale), number(rule.settings.rgb_offset)
-    value, color = f"(nca_fetch({{}}, nca_cell)[{{}}] * {scale} + {offset})", COLOR
-    if draws_maps(rule):
-        value, color = "nca_drawn[{}][{}]", "vec4(nca_linear(nca_drawn[0].rgb), 1.0)"
+    fine = draws_maps(rule)
+
+    def value(c: int) -> str:
+        if fine:
+            return drawn_value(c)
+        return f"(nca_fetch({c // 4}, nca_cell)[{c % 4}] * {scale} + {offset})"
+
     values = {
-        name: [value.format(c // 4, c % 4) for c in range(at.start, at.stop)]
+        name: [value(c) for c in range(at.start, at.stop)]
         for name, at in map_channels(rule.settings.maps).items()
     }
-    textures = [(["map"], color)]
+    textures = [(["map"], "vec4(nca_linear(nca_drawn[0].rgb), 1.0)" if fine else COLOR)]
     if "normal" in values:
         vector = f"vec3({', '.join(values['normal'])})"
         textures.append((["normalMap"], f"vec4(nca_unit(2.0 * {vector} - 1.0), 1.0)"))
@@ -122,8 +125,7 @@ def _drawing(rule: Rule, values: Sequence[str]) -> str:
     settings, decoder, main = rule.settings, "", MAIN
     if draws_maps(rule):
         decoder = decoder_source(rule, details_source(rule))
-        scale, offset = number(settings.rgb_scale), number(settings.rgb_offset)
-        main += FINE.format(scale=scale, offset=offset)
+        main += drawn_values(rule, "nca_pixel / nca_picture * vec2(nca_size)")
     elif rule.decoder:
         decoder = decoder_source(rule)
     text = colors_fragment(HOST, settings.channels, settings, decoder=decoder)

@@ -77,11 +77,7 @@ def picture(rule: Rule, state: torch.Tensor) -> torch.Tensor:
 
     Values are in [0, 1].
     """
-    if rule.decoder is None:
-        drawn = torch.cat(list(rule.to_maps(state[None]).values()), 1)
-    else:
-        drawn = rule.to_image(state[None])
-    return drawn[0].clamp(0, 1)
+    return torch.cat(list(rule.to_maps(state[None]).values()), 1)[0].clamp(0, 1)
 
 
 def rounding_notes(rule: Rule) -> tuple[str, ...]:

@@ -9,7 +9,6 @@ from nca.exporters.glsl.weights import Store, step_texels
 from nca.exporters.wgsl.translation import fill_template, function_body
 from nca.rule import ALPHA, MIN_LIFE, Rule
 
-
 GROUPS = range(3)  # groups of four values that a decoder draws at most
 
 

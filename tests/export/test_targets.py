@@ -9,7 +9,6 @@ import moderngl
 import pytest
 import torch
 
-from nca.decoder import DecoderSettings
 from nca.errors import FailedError, GraphicsError, InputError
 from nca.exporters.command import export
 from nca.exporters.folder import write_folder
@@ -21,7 +20,7 @@ from nca.rule import Rule
 from nca.rule_settings import EIGHT_BIT_STATE, Quantization, RuleSettings
 from nca.rulefile import RuleFile
 from tests.helpers.hosts import TARGETS, golden_rule
-from tests.helpers.rules import bounded_rule, with_random_decoder
+from tests.helpers.rules import bounded_rule
 
 NASTY = "</script>\n*/ #version 300 \\\n\"quoted\" 'name' \u00fcmlaut \u2603 \x00 ?>"
 
@@ -132,15 +131,6 @@ def test_a_weight_that_is_not_finite_is_refused(tmp_path):
     for target in target_names():
         with pytest.raises(InputError, match="bad: w2 holds a number that is not finite"):
             export({"bad": RuleFile(rule)}, target, tmp_path / "out", ExportOptions())
-    assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize("target", ["godot", "threejs", "wgsl"])
-def test_a_target_that_reads_maps_from_cells_refuses_decoders_of_materials(tmp_path, target):
-    settings = RuleSettings(8, 8, decoder=DecoderSettings(), maps=("color", "normal", "height"))
-    rules = {"fine": RuleFile(with_random_decoder(settings))}
-    with pytest.raises(InputError, match=r"^fine: its decoder draws the maps of a material, but"):
-        export(rules, target, tmp_path / "out", ExportOptions())
     assert list(tmp_path.iterdir()) == []
 
 

@@ -43,7 +43,14 @@ SHOWN = {
     "sines": RuleSettings(
         12, 8, "reflect", decoder=DecoderSettings(3, 0, (17, 21), activation="sine")
     ),
-}
+    "fine material": RuleSettings(
+        12, 8, rgb_scale=0.5, maps=EVERY_MAP, decoder=DecoderSettings(4, hidden=(16,))
+    ),
+    "fine height": RuleSettings(
+        9, 8, "zeros", alive_threshold=0.1, maps=("color", "normal", "height"),
+        decoder=DecoderSettings(3, 1, (17, 21), activation="sine"),
+    ),
+}  # fmt: skip
 
 
 def shown(case: str, options: ExportOptions) -> tuple[Files, Rule]:
@@ -133,7 +140,7 @@ def test_mipmaps_are_means(gl, size):
 
 
 @pytest.mark.gl
-@pytest.mark.parametrize("case", ["material", "decoder"])
+@pytest.mark.parametrize("case", ["material", "decoder", "fine material"])
 def test_the_measured_difference_includes_what_is_drawn(gl, case):
     files, rule = shown(case, ExportOptions())
     rules = {"a rule": RuleFile(rule)}
