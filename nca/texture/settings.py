@@ -267,8 +267,6 @@ class TrainSettings(Bounded):
                 f"`channels` {self.rule.channels}: must be more than {map_width(self.task.maps)}, "
                 f"the channels of {', '.join(self.task.maps)}; use `preset` material"
             )
-        if decoder and self.view:
-            raise InputError("`view`: the window does not support a `decoder` yet")
         if decoder and self.size % decoder:
             raise InputError(f"`size` {self.size}: must be a multiple of `decoder` {decoder}")
         if decoder and self.cells < MIN_CELLS:

@@ -18,7 +18,7 @@ from nca.viewer.simulation.display import Display
 from nca.viewer.simulation.look import Look
 from nca.viewer.simulation.simulation import FLOAT_STATE, Simulation
 from nca.viewer.simulation.stroke import Stroke
-from tests.helpers.rules import with_random_decoder
+from tests.helpers.rules import bounded_rule, with_random_decoder
 from tests.viewer.simulation.decoded import mixed_picture, owned_shares
 
 pytestmark = pytest.mark.gl
@@ -139,8 +139,10 @@ def test_an_average_is_that_of_the_pictures(gl):
     simulation.release()
 
 
-def test_new_weights_are_seen_during_a_pause(gl):
-    simulation, display = started(gl, [decoded_rule(1)], store="texture"), Display(gl)
+@pytest.mark.parametrize("plain", [False, True], ids=["other weights", "instead of a plain rule"])
+def test_a_new_rule_is_seen_during_a_pause(gl, plain):
+    first = bounded_rule(RuleSettings(4, 8)) if plain else decoded_rule(1)
+    simulation, display = started(gl, [first], store="texture"), Display(gl)
     before, other = display.whole(simulation, Look(), 4), decoded_rule(2)
     simulation.set_rule(0, other)
     picture = to_tensor(display.whole(simulation, Look(), 4))
