@@ -11,6 +11,7 @@ import numpy as np
 from nca.decoder import Decoder
 from nca.exporters.glsl.decoder_weights import decoder_layers
 from nca.exporters.glsl.pieces import (
+    LITERAL_DIGITS,
     PADDING,
     group_count,
     matrix,
@@ -39,21 +40,22 @@ vec3 nca_details(vec2 nca_place, out vec4 nca_mean) {
 """
 
 
-def decoder_source(rule: Rule, details: str = "") -> str:
+def decoder_source(rule: Rule, details: str = "", *, digits: int = LITERAL_DIGITS) -> str:
     """Emit ``vec3 nca_color(vec2 nca_cell)``: the color at a position, in cells.
 
     It computes :meth:`nca.rule.Rule.colors_at`. The position must lie in the grid. ``details``
-    defines ``nca_details``; the default is :func:`details_source`.
+    defines ``nca_details``; the default is :func:`details_source`, with weights of some ``digits``.
     """
     scale, offset = number(rule.settings.rgb_scale), number(rule.settings.rgb_offset)
+    details = details or details_source(rule, maps=False, digits=digits)
     return (
-        f"{details or details_source(rule, maps=False)}\nvec3 nca_color(vec2 nca_cell) {{\n"
+        f"{details}\nvec3 nca_color(vec2 nca_cell) {{\n"
         "  vec4 nca_mean;\n  vec3 nca_added = nca_details(nca_cell, nca_mean);\n"
         f"  return nca_mean.rgb * {scale} + {offset} + nca_added;\n}}\n"
     )
 
 
-def details_source(rule: Rule, *, maps: bool = True) -> str:
+def details_source(rule: Rule, *, maps: bool = True, digits: int = LITERAL_DIGITS) -> str:
     """Emit ``vec3 nca_details(vec2 nca_place, out vec4 nca_mean)``: what the decoder adds.
 
     ``nca_mean`` is set to the first four channels, interpolated between cells. With ``maps``, the
@@ -68,7 +70,7 @@ def details_source(rule: Rule, *, maps: bool = True) -> str:
     inputs += [f"nca_w{k}" for k in range(1, decoder.settings.order + 1)]
     fine = maps and bool(settings.maps)
     outputs = group_count(decoder.outputs) if fine else 1
-    lines += _layers(decoder, inputs, outputs)
+    lines += _layers(decoder, inputs, outputs, digits)
     life = ""
     if settings.alive_threshold is not None:
         least = number(max(settings.alive_threshold, MIN_LIFE))
@@ -133,18 +135,18 @@ def _waves(decoder: Decoder) -> Iterator[str]:
         yield f"vec4 nca_w{k} = {wave};"
 
 
-def _layers(decoder: Decoder, inputs: Sequence[str], outputs: int) -> Iterator[str]:
+def _layers(decoder: Decoder, inputs: Sequence[str], outputs: int, digits: int) -> Iterator[str]:
     """Compute all layers, four units at a time; the results are ``nca_last<j>``, j < outputs."""
     for i, layer in enumerate(decoder_layers(decoder), 1):
         last = i == decoder.layers
         count = outputs if last else layer.units
         names = [f"nca_last{j}" if last else f"nca_h{i}_{j}" for j in range(count)]
         for j, name in enumerate(names):
-            yield f"vec4 {name} = {vector(layer.bias[4 * j : 4 * j + 4])};"
+            yield f"vec4 {name} = {vector(layer.bias[4 * j : 4 * j + 4], digits)};"
             for n, given in enumerate(inputs):
                 block = layer.block(j, n)
                 if block.any():
-                    yield f"{name} += {matrix(block)} * {given};"
+                    yield f"{name} += {matrix(block, digits)} * {given};"
             if not last:
                 sine = decoder.settings.activation == "sine"
                 yield f"{name} = {f'sin({name})' if sine else f'max({name}, 0.0)'};"

@@ -172,7 +172,8 @@ vec4 nca_before(ivec2 nca_texel);
 {"vec4 nca_after(ivec2 nca_texel);" if dies else ""}
 vec4 nca_mark() {{ return {"vec4(nca_size, nca_groups, 1)" if exact else "vec4(1, 0, 0, 1)"}; }}
 {coding(rule.settings, options.state)}
-{template("tiles/layout.glsl").replace("NCA_ZOOM", zoom)}{_picture(rule)}{start_source(rule)}\
+{template("tiles/layout.glsl").replace("NCA_ZOOM", zoom)}\
+{_picture(rule, options)}{start_source(rule)}\
 {step_source(rule, digits=options.digits)}"""
     if dies:
         text += (
@@ -203,11 +204,11 @@ def _zoom(rule: Rule, options: ExportOptions) -> str:
     return f"max({zoom}, {cells} / min(nca_screen.x, nca_screen.y))"
 
 
-def _picture(rule: Rule) -> str:
+def _picture(rule: Rule, options: ExportOptions) -> str:
     """Emit ``nca_smooth`` and ``nca_view``."""
     colors = template("tiles/cells.glsl")
     if rule.decoder:
-        colors = decoder_source(rule) + template("tiles/decoded.glsl")
+        colors = decoder_source(rule, digits=options.digits) + template("tiles/decoded.glsl")
     return colors + template("tiles/view.glsl")
 
 

@@ -137,7 +137,7 @@ def _dialect(
             host,
             rule.settings.channels,
             rule.settings,
-            decoder=decoder_source(rule) if rule.decoder else "",
+            decoder=decoder_source(rule, digits=options.digits) if rule.decoder else "",
         ),
         "screen": screen_fragment(host),
     }

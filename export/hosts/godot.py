@@ -234,8 +234,10 @@ def _draw(rule: Rule, options: ExportOptions, credit: list[str], store: Store) -
         source = VALUES.format(scale=scale, offset=offset) + UNIT
     else:
         maps = draws_maps(rule)
-        general = store == "texture"
-        source = general_details(rule, WEIGHTS) if general else details_source(rule, maps=maps)
+        if store == "texture":
+            source = general_details(rule, WEIGHTS)
+        else:
+            source = details_source(rule, maps=maps, digits=options.digits)
         if maps:
             source, values = source + UNIT, drawn_values(rule, PLACE)
         else:

@@ -83,7 +83,7 @@ def build(name: str, file: RuleFile, options: ExportOptions) -> Files:
         "step": _passes(step_passes(rule, HOST, digits=options.digits)),
         "live": _passes(life_passes(rule, HOST)),
         "brush": _passes(paint_passes(rule, HOST)),
-        "draw": _without_version(_drawing(rule, [value for _, value in textures])),
+        "draw": _without_version(_drawing(rule, [value for _, value in textures], options.digits)),
         "textures": [names for names, _ in textures],
     }
     module = comment(credit_lines(name, file)) + f"{DATA}{json.dumps(data)};\n"
@@ -120,14 +120,14 @@ def _textures(rule: Rule) -> list[tuple[list[str], str]]:
     return textures
 
 
-def _drawing(rule: Rule, values: Sequence[str]) -> str:
+def _drawing(rule: Rule, values: Sequence[str], digits: int) -> str:
     """The shader that draws all textures, one per output."""
     settings, decoder, main = rule.settings, "", MAIN
     if draws_maps(rule):
-        decoder = decoder_source(rule, details_source(rule))
+        decoder = decoder_source(rule, details_source(rule, digits=digits))
         main += drawn_values(rule, "nca_pixel / nca_picture * vec2(nca_size)")
     elif rule.decoder:
-        decoder = decoder_source(rule)
+        decoder = decoder_source(rule, digits=digits)
     text = colors_fragment(HOST, settings.channels, settings, decoder=decoder)
     text = text[: text.rindex("\nvoid")]
     text += "".join(f"layout(location = {i}) out vec4 nca_out{i};\n" for i in range(1, len(values)))

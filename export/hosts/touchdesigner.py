@@ -171,7 +171,8 @@ void main() {{
 
 
 def _decoded(rule: Rule, options: ExportOptions) -> str:
-    text = _shared(rule, options, group_count(rule.settings.channels)) + decoder_source(rule)
+    text = _shared(rule, options, group_count(rule.settings.channels))
+    text += decoder_source(rule, digits=options.digits)
     return f"""{text}
 layout(location = 0) out vec4 nca_out0;
 

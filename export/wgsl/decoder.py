@@ -12,7 +12,7 @@ from nca.rule import ALPHA, MIN_LIFE, Rule
 GROUPS = range(3)  # groups of four values that a decoder draws at most
 
 
-def decoder_text(rule: Rule, store: Store) -> str:
+def decoder_text(rule: Rule, store: Store, digits: int) -> str:
     """The function of a decoder.
 
     ``nca_details(place, &mean) -> vec3f`` is what the decoder adds to the color at a place. It sets
@@ -23,7 +23,7 @@ def decoder_text(rule: Rule, store: Store) -> str:
     assert decoder is not None
     maps = draws_maps(rule)
     if store == "inline":
-        source = details_source(rule)
+        source = details_source(rule, digits=digits)
         if maps:
             body = function_body(source.removesuffix(DETAILS), "nca_fine")
             body += f"\n{_sums(rule, [f'nca_added[{g}]' for g in GROUPS], 'nca_means')}"

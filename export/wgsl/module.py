@@ -66,7 +66,7 @@ def module(rule: Rule, options: ExportOptions, store: Store, *, fields: bool = F
         constants |= {"ALIVE": number(settings.alive_threshold), "LIVE": _life_body(rule)}
     text = "".join(fill_template(f"wgsl/{name}.wgsl", constants) for name in names)
     if rule.decoder is not None:
-        text += decoder_text(rule, store)
+        text += decoder_text(rule, store, options.digits)
     return text + (template("fields/fields.wgsl") if fields else "")
 
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from nca.decoder import DecoderSettings
+from nca.exporters.glsl.pieces import number
 from nca.exporters.glsl.ping_pong import ping_pong_tiles
 from nca.exporters.glsl.tiles import Tiles, arrange, chain
 from nca.exporters.hosts import comfyui, glslviewer, isf, shadertoy, touchdesigner
@@ -211,3 +212,19 @@ def test_the_shaders_compile_as_webgl2_compiles_them(case: str) -> None:
     common, image = (toy[f"{tab}.glsl"].decode() for tab in ("common", "image"))
     compile_glsl(ES_HEAD + common + image + shadertoy.TAIL, "frag")
     compile_glsl(comfy["rule.frag"].decode(), "frag")
+
+
+@pytest.mark.parametrize(
+    "target",
+    ["glsl", "glslviewer", "godot", "isf", "shadertoy", "threejs", "touchdesigner", "wgsl"],
+)
+def test_weights_have_as_many_digits_as_asked_for(target: str) -> None:
+    rule = fine_rule(CASES["texture"])
+    options = ExportOptions(grid=SIDE, digits=5, weights="inline")
+    files = TARGETS[target].build({"fine": RuleFile(rule)}, options)
+    text = "".join(data.decode() for name, data in files.items() if not name.endswith(".bin"))
+    assert rule.decoder is not None
+    for weight in rule.decoder.w1.detach().flatten().tolist():
+        short, exact = number(weight, 5), number(weight)
+        assert short in text
+        assert exact == short or exact not in text
