@@ -197,8 +197,11 @@ KINDS: dict[str, dict[str, Any]] = {
     "texture": {},
     "several": {"also": ("other.png",)},
     "restore": {"restore": True, "padding": "replicate"},
-    "grow": {"grow": True, "channels": 8, "grid": 36, "late_grid": 36},
-}
+    "grow": {
+        "grow": True, "channels": 8, "grid": 36, "late_grid": 36,
+        "features": "builtin", "texture_weight": 1.0,
+    },
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -207,7 +210,7 @@ def test_the_words_count_in_what_is_kept(
 ) -> None:
     changes = KINDS[kind]
     also = tuple(settings.picture.parent / name for name in changes.get("also", ()))
-    settings = settings.override(texture_weight=0.5, **changes | {"also": also})
+    settings = settings.override(**{"texture_weight": 0.5} | changes | {"also": also})
     task = make_task(settings, monkeypatch)
     before = task.generator.get_state()
     runs = task.long_runs(task.rule, range(7, 9))

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 RATE, FRAMES = 60, 180  # frames per second, and of a test
-SIZE = 224  # of the screen, in pixels: two parts across and two down
+SIZE = 320  # of the screen, in pixels
 
 
 def flashing(number: int, every: int) -> float:
