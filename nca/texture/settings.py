@@ -207,8 +207,8 @@ class ComputeSettings(Bounded):
     """Number format that the network computes in; auto: whichever is faster."""
 
 
-# Options that --grow does not use, and their defaults.
-UNUSED = {
+# Options of the loss that --grow does not use, and their defaults.
+UNUSED_BY_GROW = {
     name: getattr(LossSettings(), name)
     for name in ("features", "statistic", "layer_weights", "texture_weight", "terms")
 }
@@ -256,10 +256,11 @@ class TrainSettings(Bounded):
         super().__post_init__()
         decoder = self.rule.decoder
         if self.task.grow:
-            loss = self.loss
-            chosen = [name for name, unused in UNUSED.items() if getattr(loss, name) != unused]
-            chosen += ["dilation"] if self.rule.dilation > 1 else []
-            refuse_several([*chosen[:1], "grow"])
+            for name, default in UNUSED_BY_GROW.items():
+                if getattr(self.loss, name) != default:
+                    refuse_several([name, "grow"])
+            if self.rule.dilation > 1:
+                refuse_several(["dilation", "grow"])
         if decoder and self.task.restore:
             refuse_several(["decoder", "restore"])
         if self.task.maps and self.rule.channels <= map_width(self.task.maps):
@@ -342,7 +343,7 @@ TASKS: dict[str, dict[str, Any]] = {
         "learning_rate": 2e-3,
         "final_rate": 0.1,
         "overflow_weight": 10.0,
-        **UNUSED,
+        **UNUSED_BY_GROW,
     },
     "restore": {
         "padding": "replicate",
