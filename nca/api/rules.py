@@ -108,13 +108,7 @@ def grow(
     stops = _stops(steps)
     if not isinstance(seed, Integral):
         raise InputError(f"`seed` {seed!r}: must be a whole number")
-    states = simulate(
-        grown,
-        grown.initial_state(1, height, width, seed=seed),
-        stops,
-        seed=seed,
-        calm=grown.settings.calm,
-    )
+    states = simulate(grown, grown.initial_state(1, height, width, seed=seed), stops, seed=seed)
     pictures = [to_image(grown.to_image(state)[0]) for state in states]
     return pictures[0] if isinstance(steps, Integral) else pictures
 

@@ -24,7 +24,7 @@ def simulate(
     *,
     seed: int = 0,
     backend: Backend = "auto",
-    calm: bool = False,
+    calm: bool | None = None,
 ) -> Iterator[Tensor]:
     """Run a rule and yield the state at each of the given numbers of steps.
 
@@ -34,7 +34,8 @@ def simulate(
         stops: numbers of steps, in ascending order.
         seed: random seed of the masks; sample i uses ``seed + i``.
         backend: see :func:`nca.backends.unroll`.
-        calm: let all cells fire from step 300 on; see :func:`nca.rescaling.calmed`.
+        calm: let all cells fire from step 300 on; see :func:`nca.rescaling.calmed`. None: as the
+            rule's own setting says.
 
     Yields:
         The state after each number of steps in ``stops``, [B, C, H, W]. If the caller changes this
@@ -44,6 +45,8 @@ def simulate(
         InputError: the requested backend does not support the rule or the state.
     """
     batch, _, height, width = state.shape
+    if calm is None:
+        calm = rule.settings.calm
     chunk = max(1, CELLS_AT_ONCE // (batch * height * width))
     plain = without_rounding(rule) if rounds_state_only(rule) else rule
     native = choose_backend(backend, state, plain) == "native"

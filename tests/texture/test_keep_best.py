@@ -1,6 +1,7 @@
 """The choice of the rule: scores after long runs, and a warning if a rule does not last."""
 
 import math
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -42,13 +43,13 @@ def test_a_rule_that_explodes_has_an_infinite_score() -> None:
 class Fixed:
     """Scores rules by given numbers, one for every stop."""
 
-    def __init__(self, distances: dict[int, tuple[float, ...]]) -> None:
+    def __init__(self, distances: dict[RuleSettings, tuple[float, ...]]) -> None:
         self.distances = distances
         self.left: list[float] = []
 
     def long_runs(self, rule: Rule, seeds: range) -> list[LongRun]:
         del seeds
-        self.left = list(self.distances[id(rule)])
+        self.left = list(self.distances[rule.settings])
         return [LongRun(rule, torch.zeros(1, 4, 4, 4), torch.zeros(1))]
 
     def score(self, rule: Rule, state: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
@@ -63,17 +64,37 @@ class Fixed:
 def test_the_one_that_lasts_is_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(selection, "STOPS", (1, 2))
     monkeypatch.setattr(selection, "LONG", 3)
-    rules = [Rule(RuleSettings(4, 8)) for _ in range(3)]
+    rules = [Rule(RuleSettings(4, 8 + i)) for i in range(3)]
+    first, second, third = (rule.settings for rule in rules)
     # The seeds of the second are worse than those of its score, from the first stop on.
-    runs = {id(rules[0]): (1, math.inf), id(rules[1]): (3.0, 4.4), id(rules[2]): (3.0, 4.6)}
+    runs = {first: (1, math.inf), second: (3.0, 4.4), third: (3.0, 4.6)}
+    runs[replace(second, calm=True)] = (3.0, 4.5)
     keep = KeepBest(None, Fixed(runs), 0)
     keep.candidates = [Candidate(rule, i, 1.0 + i) for i, rule in enumerate(rules)]
     assert keep.choose() is keep.candidates[1]
     assert [candidate.lasts for candidate in keep.candidates] == [False, True, False]
-    runs[id(rules[1])] = (1, math.nan)
+    runs[second] = (1, math.nan)
     assert keep.choose() is keep.candidates[0]
     assert keep.candidates[0].late == math.inf
     assert not keep.candidates[2].lasts
+
+
+@pytest.mark.parametrize(
+    ("calm_losses", "calm"),
+    [((2.5, 3.0), True), ((3.5, 3.0), False), ((1.0, 2.0), False), ((3.0, math.inf), False)],
+)
+def test_calm_runs_are_turned_on_if_they_last_and_lower_the_loss(
+    monkeypatch: pytest.MonkeyPatch, calm_losses: tuple[float, float], calm: bool
+) -> None:
+    monkeypatch.setattr(selection, "STOPS", (1, 2))
+    monkeypatch.setattr(selection, "LONG", 3)
+    usual = RuleSettings(4, 8)
+    keep = KeepBest(None, Fixed({usual: (3, 3), replace(usual, calm=True): calm_losses}), 0)
+    keep.candidates = [Candidate(Rule(usual), 7, 3.0)]
+    chosen = keep.choose()
+    assert chosen.rule.settings.calm == calm
+    assert (chosen.settled, chosen.late) == (calm_losses if calm else (3, 3))
+    assert chosen.iteration == 7
 
 
 def test_grainy_candidates_come_after_all_others(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,7 +1,7 @@
 """Keep the rule that looks best after long runs, rather than the last one of training."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from nca.texture.tasks.base import LongRun
 
 STOPS = (200, 700, 2000)  # steps after which a candidate is scored
-LONG = 10_000  # steps of the final run of a candidate
+LONG = 10_000  # steps of the final runs of a candidate
 DRIFT = 1.5  # largest allowed loss after LONG steps, as a multiple of the loss at the last stop
 GRAINY = 1.15  # largest speckle relative to the target; candidates above it rank last
-EVALUATION_SEEDS, FINAL_SEEDS = 2, 4  # number of seeds per evaluation, and in the final run
+EVALUATION_SEEDS, FINAL_SEEDS = 2, 4  # number of seeds per evaluation, and in the final runs
 KEPT = 3  # number of candidates
 
 
@@ -52,8 +52,8 @@ class Candidate:
         rule: the rule, with averaged weights.
         iteration: training iteration that the weights come from.
         score: texture loss of the worst seed in long runs, averaged over the stops.
-        settled, late: the same loss in the final run, after 2,000 and after 10,000 steps; NaN until
-            measured.
+        settled, late: the same loss in the final runs, after 2,000 and after 10,000 steps; NaN
+            until measured.
         speckle: highest speckle in long runs, relative to the speckle of the target.
     """
 
@@ -178,15 +178,28 @@ class KeepBest(Callback):
 
     @torch.no_grad()
     def choose(self) -> Candidate:
-        """Choose the best candidate that lasts 10,000 steps with new seeds, else the best one."""
-        seeds = range(self.seed + EVALUATION_SEEDS, self.seed + EVALUATION_SEEDS + FINAL_SEEDS)
+        """Choose the best candidate that lasts 10,000 steps with new seeds, else the best one.
+
+        If its loss is lower in calm runs, its rule gets the setting ``calm``.
+        """
         for candidate in self.candidates:
-            candidate.settled, candidate.late = self.score(
-                candidate.rule, (STOPS[-1], LONG), seeds
-            ).losses
+            candidate.settled, candidate.late = self._final_losses(candidate.rule)
             if candidate.lasts:
-                return candidate
+                return self._calmed(candidate)
         return self.candidates[0]
+
+    def _calmed(self, candidate: Candidate) -> Candidate:
+        """Turn calm runs on if they lower the mean loss of the final runs."""
+        rule = candidate.rule.with_settings(calm=True)
+        settled, late = self._final_losses(rule)
+        calm = replace(candidate, rule=rule, settled=settled, late=late)
+        better = settled + late < candidate.settled + candidate.late
+        return calm if better and calm.lasts else candidate
+
+    def _final_losses(self, rule: Rule) -> tuple[float, ...]:
+        """Losses after 2,000 and after 10,000 steps, with seeds that no evaluation has used."""
+        seeds = range(self.seed + EVALUATION_SEEDS, self.seed + EVALUATION_SEEDS + FINAL_SEEDS)
+        return self.score(rule, (STOPS[-1], LONG), seeds).losses
 
     def state_dict(self) -> dict[str, Any]:
         """Weights and scores of the candidates."""
