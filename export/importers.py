@@ -119,7 +119,7 @@ class _Layer:
         )
 
     def tiles(self, count: int) -> Matrix:
-        """Weights of ``count`` rules, [count, rows, columns]; the last row is the bias."""
+        """Return weights of ``count`` rules, [count, rows, columns]; the last row is the bias."""
         if self.across * self.down < count:
             raise ValueError(f"layout {self.across} x {self.down} has no room for {count} rules")
         width, height = self.across * self.columns // 4, self.down * self.rows
@@ -315,7 +315,7 @@ def _sixteen(arrays: Mapping[str, list[float]], name: str, index: int) -> list[f
 
 
 def _bias(code: str, arrays: Mapping[str, list[float]]) -> Tensor:
-    """The four numbers of a ``vec4``, or of the only array of four; zeros by default."""
+    """Find the four numbers of a ``vec4``, or of the only array of four; zeros by default."""
     found = [_floats(numbers) for numbers in BIAS.findall(code)]
     found = [numbers for numbers in found if len(numbers) == 4]
     found += [numbers for numbers in arrays.values() if len(numbers) == 4]
@@ -327,7 +327,7 @@ def _bias(code: str, arrays: Mapping[str, list[float]]) -> Tensor:
 
 
 def _factor(code: str) -> float:
-    """The factor of the sum: the number before its parentheses, or 1 / the number after them."""
+    """Find the factor of the sum: the number before the parentheses, or 1 / the number after."""
     factors = {
         float(before) if before else 1 / (float(behind) or math.nan)
         for before, behind in FACTOR.findall(code)

@@ -76,7 +76,7 @@ FIELDS = {
     "g": "size: let n = g - 128 and f = 1 + 3 |n| / 127; the pattern is f times as large if n >= 0,"
     " otherwise 1 / f times as large",
     "b": "pace: the change in each step is multiplied by b / 128",
-    "a": "number of cells that fire: it is multiplied by a / 128, up to all cells",
+    "a": "share: the probability that the cell fires is multiplied by a / 128, up to 1",
 }
 DECODED = (
     "This rule has a decoder: the colors shader can draw into a texture of any size, which is"

@@ -24,8 +24,8 @@ const FORMAT := RenderingDevice.DATA_FORMAT_R32G32B32A32_SFLOAT
 ## "#define NCA_FIELDS" in nca_step.glsl. R is the direction: the texture is turned by 2 pi r / 256,
 ## clockwise. G is the size: let n = g - 128 and f = 1 + 3 |n| / 127; the pattern is f times as large
 ## if n >= 0, otherwise 1 / f times as large. B is the pace: the change in each step is multiplied by
-## b / 128. A multiplies the number of cells that fire by a / 128, up to all cells. Neutral values
-## are 0, 128, 128, 128.
+## b / 128. A is the share: the probability that the cell fires is multiplied by a / 128, up to 1.
+## Neutral values are 0, 128, 128, 128.
 @export var fields: Image
 
 ## Textures of this frame, for use in other materials. Colors are encoded as sRGB, which Godot does
