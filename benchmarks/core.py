@@ -93,7 +93,7 @@ class Looped:
 
 
 def size_of_batches() -> int:
-    """The smallest batch size for which a step of the plain loop takes a millisecond."""
+    """Find the smallest batch size for which a step of the plain loop takes a millisecond."""
     for size in BATCHES:
         straight = Straight(size)
         straight.make_steps(TRIED)
@@ -105,7 +105,7 @@ def size_of_batches() -> int:
 
 
 def watchers(folder: Path) -> list[Callback]:
-    """A progress bar, metrics that are written to a file, and an average of the weights."""
+    """Make a progress bar, metrics that are written to a file, and an average of the weights."""
     progress = Progress()
     progress.plain = False
     return [EMA(DECAY, warm_up=False), Metrics(folder), progress]
@@ -161,6 +161,6 @@ def check(variant: object, straight: object, name: str) -> Parity:
 
 
 def weights_of(variant: object) -> list[Tensor]:
-    """Weights of a variant's model."""
+    """Return the weights of a variant's model."""
     assert isinstance(variant, Straight | Looped)
     return [weight.detach() for weight in variant.model.parameters()]

@@ -42,7 +42,7 @@ class Report:
         write_text(path, json.dumps(asdict(self), indent=2) + "\n")
 
     def table(self) -> str:
-        """All figures as text."""
+        """Format all figures as text."""
         lines = [f"{key}: {value}" for key, value in (self.machine | self.protocol).items()]
         lines.append("")
         for row in self.rows:
@@ -53,7 +53,7 @@ class Report:
 
 
 def run(settings: BenchDDPMSettings) -> Report:
-    """Measure.
+    """Run the benchmark.
 
     Raises:
         InputError: the checkpoint is not usable.

@@ -73,7 +73,7 @@ def run(settings: BenchGpuSettings) -> Report:
 
 
 def parts(peak: float) -> dict[str, Callable[[int], list[Row]]]:
-    """The measurements by name; each is a function of the number of rounds.
+    """Return the measurements by name; each is a function of the number of rounds.
 
     Args:
         peak: peak speed of the GPU, in operations per second.
@@ -88,18 +88,18 @@ def parts(peak: float) -> dict[str, Callable[[int], list[Row]]]:
 
 
 def check(bfloat16: bool) -> Parity:
-    """Compare the kernels with float64."""
+    """Check the kernels against float64."""
     return check_unroll(CHANNELS, HIDDEN, "triton", bfloat16=bfloat16, device=GPU)
 
 
 def clock() -> float:
-    """Time in seconds, after the GPU has finished."""
+    """Return the time in seconds, after the GPU has finished."""
     torch.cuda.synchronize()
     return time.perf_counter()
 
 
 def measure_peak() -> float:
-    """Operations per second of a float32 matrix product without TF32."""
+    """Measure the operations per second of a float32 matrix product without TF32."""
     a = torch.randn(8192, 8192, device=GPU)
     seconds = interleave({"product": lambda: a @ a}, 5, clock)["product"]
     return 2.0 * 8192**3 / min(seconds)
@@ -132,7 +132,7 @@ def unroll_rows(name: str, batch: int, side: int, peak: float, rounds: int) -> l
 
 
 class UnrollCase:
-    """An unroll with its backward pass, by any backend.
+    """An unroll and its backward pass, with any backend.
 
     Args:
         batch: number of states.
@@ -170,7 +170,7 @@ class UnrollCase:
         self.rule.zero_grad()
 
     def operations(self) -> float:
-        """Multiplications and additions of the layers, forward and backward, in firing cells."""
+        """Count the multiplications and additions of the layers of firing cells in both passes."""
         first, second = 4 * CHANNELS * HIDDEN, CHANNELS * HIDDEN
         forward, backward = first + second, 3 * first + 2 * second
         return 2.0 * (forward + backward) * float(self.masks.sum())

@@ -49,13 +49,13 @@ BUSY = "while True: pass"
 
 
 def texture() -> Learner:
-    """A texture training run with default settings."""
+    """Prepare a texture training run with default settings."""
     settings = train_settings(picture_path("scales"), NOWHERE, minutes=ENDLESS)
     return TextureTraining(settings, task_of(settings.task).read(settings)).learner
 
 
 def style() -> Learner:
-    """A style-transfer run at one size, with the builtin features."""
+    """Prepare a style-transfer run at one size, with the builtin features."""
     settings = style_settings(
         picture_path("scales"), [picture_path("lava")], NOWHERE, size=256, smallest=256,
         first_iterations=10**6,
@@ -64,7 +64,7 @@ def style() -> Learner:
 
 
 def ddpm() -> Learner:
-    """A training run of a diffusion model on the builtin images, without validation."""
+    """Prepare a training run of a diffusion model on the builtin images, without validation."""
     settings = ddpm_settings("builtin", NOWHERE, minutes=ENDLESS)
     learner = DDPMTraining(settings, read_dataset(settings.data, settings.images.size)).learner
     learner.valid_batches = None
@@ -91,7 +91,7 @@ class Turns(Callback):
         self._done = 0
 
     def after_batch(self, learner: Learner) -> None:
-        """End a turn and wait for the next one, or for the end of the input."""
+        """End a turn, then wait for the next one or for the end of the input."""
         self._done += 1
         now = time.perf_counter()
         if now < self._until:
@@ -210,7 +210,7 @@ def rows_of(task: str, rounds: int) -> list[Row]:
 
 
 def take_turns(trainings: dict[str, Training], rounds: int) -> dict[str, list[float]]:
-    """Iterations per second of every training run in every round."""
+    """Measure the iterations per second of every training run in every round."""
     rates: dict[str, list[float]] = {name: [] for name in trainings}
     for _ in range(rounds):
         for name, training in trainings.items():
@@ -219,7 +219,7 @@ def take_turns(trainings: dict[str, Training], rounds: int) -> dict[str, list[fl
 
 
 def run(settings: BenchLoadSettings) -> Report:
-    """Measure."""
+    """Run the benchmark."""
     return measure(settings.rounds)
 
 

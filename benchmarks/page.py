@@ -1,7 +1,8 @@
-"""`nca bench page`: steps of a rule on our page, compared with two other implementations.
+"""`nca bench page`: speed of a rule's steps on our page, relative to two other implementations.
 
-The other implementations are in `peers/passes.js`. First, the results of steps are compared with
-float64. A ratio compares wall times within a round, because no CPU clock includes the browser.
+The other implementations are in `peers/passes.js`. First, one step of each implementation is
+checked against a float64 reference. A ratio is between wall-clock times of the same round. CPU time
+cannot be used, because it would not include the browser's processes.
 """
 
 import base64
@@ -33,18 +34,16 @@ from nca.rule import Rule
 from nca.rulefile import RuleFile
 
 CHANNELS, HIDDEN, SIZE = (4, 8, 32) if SMALL else (12, 96, 256)
-SECONDS = 0.05 if SMALL else 1.0  # duration of a turn
-PATIENCE = 120.0  # longest wait in seconds until the page has compiled
+# Approximate duration of a turn, which is one timing of one implementation ("way").
+SECONDS = 0.05 if SMALL else 1.0
+PATIENCE = 120.0  # longest time to wait until the page has compiled its shaders, in seconds
 OURS, DISTILL, NOISE = "ours", "distill", "noise"
 WAYS = {
-    DISTILL: 'the method of "Self-Organising Textures", 8 bits, half of the cells',
-    NOISE: 'the method of "NoiseNCA", float32, every cell',
+    DISTILL: 'the method of "Self-Organising Textures" (8-bit states, half of the cells per step)',
+    NOISE: 'the method of "NoiseNCA" (float32 states, all cells in every step)',
 }
-LIMITS = {
-    OURS: 1e-5,
-    NOISE: 1e-5,
-    DISTILL: 0.05,
-}  # relative to the largest value; 8 bits are 256 levels
+# Largest errors, relative to the largest value. DISTILL stores states in 8 bits.
+LIMITS = {OURS: 1e-5, NOISE: 1e-5, DISTILL: 0.05}
 LEVEL = 4 / 255  # distance between adjacent 8-bit levels of a state with values from -2 to 2
 GATES = [Gate(f"page_over_{way}", 2.0) for way in WAYS]
 PASSES = Path(__file__).parent / "peers" / "passes.js"
@@ -99,7 +98,7 @@ RENDERER = """(() => {
 
 
 def run(settings: BenchPageSettings) -> Report:
-    """Measure.
+    """Run the benchmark.
 
     Raises:
         InputError: there is no browser, or no package to control it.
@@ -112,10 +111,13 @@ def run(settings: BenchPageSettings) -> Report:
 
 @contextmanager
 def open_page(rule: Rule) -> Iterator[Any]:
-    """Open the page of a rule in Chromium, compiled and paused, with the other implementations."""
+    """Open the page of a rule in Chromium, and wait until its shaders are compiled.
+
+    The page is then paused, and the other implementations are loaded.
+    """
     path = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
     if path is None:
-        raise InputError("no Chromium was found; install it, or set CHROMIUM to its path")
+        raise InputError("no Chromium or Chrome was found; install one, or set CHROMIUM to a path")
     try:
         from playwright.sync_api import sync_playwright  # noqa: PLC0415
     except ImportError as error:
@@ -130,7 +132,7 @@ def open_page(rule: Rule) -> Iterator[Any]:
             page.goto(file.as_uri())
             wait(lambda: bool(page.evaluate(POLL)))
             page.evaluate(f"{PASSES.read_text(encoding='utf-8')}; globalThis.Passes = Passes; 0")
-            page.evaluate(PREPARE, plain(rule))
+            page.evaluate(PREPARE, page_rule(rule))
             yield page
         finally:
             browser.close()
@@ -145,12 +147,14 @@ def wait(ready: Callable[[], bool]) -> None:
     end = time.monotonic() + PATIENCE
     while not ready():
         if time.monotonic() > end:
-            raise InputError(f"the page was not ready after {PATIENCE:.0f} seconds")
+            raise InputError(
+                f"the page was not ready after {PATIENCE:.0f} seconds; does Chromium have WebGL 2?"
+            )
         time.sleep(0.05)
 
 
-def plain(rule: Rule) -> dict[str, Any]:
-    """Weights of a rule, with the first layer's inputs ordered by filter, then by channel."""
+def page_rule(rule: Rule) -> dict[str, Any]:
+    """Return sizes and weights for ``passes.js``; inputs are ordered by filter, then by channel."""
     settings, filters = rule.settings, len(rule.filters)
     w1 = rule.w1.detach().view(settings.hidden, settings.channels, filters).transpose(1, 2)
     return {
@@ -161,7 +165,7 @@ def plain(rule: Rule) -> dict[str, Any]:
 
 @torch.no_grad()
 def measure(page: Any, rule: Rule, rounds: int) -> Report:
-    """Compare results with float64, then time steps."""
+    """Check the results of all ways against float64, then time their steps."""
     before = load()
     parities = [check(page, rule, way) for way in LIMITS]
     ways = [parity.name.removeprefix("page_") for parity in parities if parity.met]
@@ -171,7 +175,7 @@ def measure(page: Any, rule: Rule, rounds: int) -> Report:
         Row.of(
             f"page_over_{way}",
             ratios(times[way], times[OURS]),
-            f"{said}: {rate[OURS]:.1f} steps/s against {rate[way]:.1f}",
+            f"{said}: {rate[way]:.1f} steps/s, ours {rate[OURS]:.1f}",
         )
         for way, said in WAYS.items()
         if {way, OURS} <= times.keys()
@@ -188,7 +192,7 @@ def measure(page: Any, rule: Rule, rounds: int) -> Report:
 
 
 def check(page: Any, rule: Rule, way: str) -> Parity:
-    """Compare one step from a random state with float64."""
+    """Check one step from a random state against a float64 reference."""
     state = torch.rand(1, CHANNELS, SIZE, SIZE) - 0.5
     text = base64.b64encode(state.numpy().tobytes()).decode()
     raw = base64.b64decode(page.evaluate(ONE_STEP, [way, text]))
@@ -200,7 +204,7 @@ def check(page: Any, rule: Rule, way: str) -> Parity:
 
 
 def fired(rule: Rule, state: Tensor, got: Tensor, way: str) -> Tensor:
-    """The cells that fire in the first step, [1, H, W]."""
+    """Return which cells fired in the first step, [1, H, W]; for DISTILL, those that changed."""
     if way == OURS:
         return rule.fire_masks(1, SIZE, SIZE, 1, seed=0)[0]
     if way == NOISE:
@@ -209,7 +213,10 @@ def fired(rule: Rule, state: Tensor, got: Tensor, way: str) -> Tensor:
 
 
 def turns(page: Any, ways: list[str], rounds: int) -> Times:
-    """Seconds per step; every way runs once per round. A trial sets the steps of a turn."""
+    """Measure seconds per step; every way takes one turn per round.
+
+    A first run of two steps determines how many steps a turn needs to last :data:`SECONDS`.
+    """
     times: Times = {way: [] for way in ways}
     steps = {way: math.ceil(SECONDS / page.evaluate(TURN, [way, 2])) for way in ways}
     for _ in range(rounds):

@@ -22,7 +22,7 @@ class BenchSettings(Bounded):
     """Settings of all benchmarks."""
 
     json: Path | None = None
-    """File for all figures, as JSON."""
+    """File for all figures, which is written as JSON."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,8 +38,8 @@ class BenchTrainSettings(TimedSettings):
     """Measure the speed of texture training, as ratios to the lesson's step.
 
     Every figure is a ratio of CPU times of alternating runs in one process on one thread, with
-    median and quartiles over all rounds. The results of every variant are compared with float64
-    first.
+    median and quartiles over all rounds. The results of every variant are first checked against
+    float64.
     """
 
     plot: Path | None = None
@@ -67,7 +67,7 @@ class BenchCoreSettings(TimedSettings):
 class BenchViewSettings(TimedSettings):
     """Measure the speed of rules in an OpenGL context, compared with the same rules in torch.
 
-    The results are compared with float64 first. Then all variants take turns in one process. Each
+    The results are first checked against float64. Then all variants take turns in one process. Each
     ratio compares times from the same round.
     """
 
@@ -76,7 +76,7 @@ class BenchViewSettings(TimedSettings):
 class BenchGpuSettings(BenchSettings):
     """Measure unrolls and training runs on a GPU, compared with torch, its compiler and JAX.
 
-    The results are compared with float64 first. Then all variants take turns. Each ratio compares
+    The results are first checked against float64. Then all variants take turns. Each ratio compares
     times from the same round.
     """
 
@@ -114,7 +114,7 @@ class BenchStyleSettings(TimedSettings):
     """Measure the speed of style transfer, as ratios to the lesson's loop.
 
     The figures are ratios of CPU times of alternating runs in one process on one thread, at
-    256x256. The gradients of both are compared first.
+    256x256. The gradients of both loops are compared first.
     """
 
     rounds: Rounds = 5

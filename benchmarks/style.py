@@ -16,7 +16,7 @@ from nca.benchmarks.measuring.machine import describe_machine
 from nca.benchmarks.measuring.report import Gate, Parity, Report, Row
 from nca.benchmarks.measuring.timing import interleave, ratios
 from nca.benchmarks.peers.apart import run_apart
-from nca.benchmarks.peers.lesson import TAPS, lesson_features, lesson_gram, make_vgg16
+from nca.benchmarks.peers.lesson import LAYERS, lesson_features, lesson_gram, make_vgg16
 from nca.benchmarks.peers.ours import frozen
 from nca.benchmarks.settings import BenchStyleSettings
 from nca.losses.features.pretrained import Pretrained
@@ -52,15 +52,15 @@ class LessonTransfer:
         self.optimizer = torch.optim.Adam([self.image], RATE)
 
     def features(self, image: Tensor, layers: tuple[int, ...]) -> list[Tensor]:
-        """Outputs of some layers, copied as the lesson does."""
+        """Return copies of the outputs of the given layers, as the lesson does."""
         return [x.clone() for x in lesson_features(self.vgg, image, layers)]
 
     def grams(self, image: Tensor) -> list[Tensor]:
-        """Gram matrices of the style's layers."""
-        return [lesson_gram(x) for x in self.features(image, TAPS)]
+        """Compute the Gram matrices of the layers for the style."""
+        return [lesson_gram(x) for x in self.features(image, LAYERS)]
 
     def loss(self) -> Tensor:
-        """Loss of style and content."""
+        """Compute the loss of style and content."""
         style = sum(
             (a - b).pow(2).mean() for a, b in zip(self.grams(self.image), self.style, strict=True)
         )
@@ -69,7 +69,7 @@ class LessonTransfer:
         return torch.as_tensor(SHARE * style + content)
 
     def step(self) -> None:
-        """One step."""
+        """Run one step."""
         self.loss().backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
         self.optimizer.zero_grad()

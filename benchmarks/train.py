@@ -106,7 +106,7 @@ def measure(rounds: int) -> Report:
 
 
 class Bench:
-    """Collects rows; only variants with correct results are timed."""
+    """Measures variants and collects rows; only variants with correct results are timed."""
 
     def __init__(self, rounds: int, peak: dict[str, float]) -> None:
         self.rounds, self.peak = rounds, peak
@@ -118,7 +118,7 @@ class Bench:
         self._right: set[str] = set()
 
     def check(self) -> None:
-        """Compare every variant with float64; variants with wrong results are not timed."""
+        """Check every variant against float64; variants with wrong results are not timed."""
         checks = {
             "unroll_fp32": check_unroll(*FULL, "native", bfloat16=False),
             "unroll_tiny": check_unroll(*TINY, "native", bfloat16=False),
@@ -271,7 +271,7 @@ class Bench:
 
 
 def _operations() -> float:
-    """Operations of a native unroll, forward and backward, for firing cells only."""
+    """Count the operations of a native unroll, forward and backward, for firing cells only."""
     channels, hidden = FULL
     first, second = 4 * channels * hidden, channels * hidden
     forward, backward = first + second, 3 * first + 2 * second

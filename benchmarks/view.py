@@ -109,7 +109,7 @@ class Scene:
         self.masks = rule.fire_masks(1, side, side, STEPS, seed=0)
 
     def check(self, name: str) -> Parity:
-        """Compare with float64 after the steps of one frame."""
+        """Check the state after the steps of one frame against a float64 reference."""
         exact = copy.deepcopy(self.rule).double()
         expected = self.by_torch(exact, self.state.double())[0]
         self.player.simulation.write(self.state[0])
@@ -167,7 +167,7 @@ class Decoded:
         }
 
     def check(self) -> Parity:
-        """Compare the colors of a picture with torch's."""
+        """Check the colors of a picture against those that torch computes."""
         scene = self.scenes["fine"]
         expected = scene.rule.to_image(scene.state)[0].clamp(0, 1)
         player = scene.player
@@ -203,13 +203,13 @@ class Decoded:
 
 
 def make_rule(channels: int, hidden: int) -> Rule:
-    """A rule with the initial weights of the lesson's automaton."""
+    """Make a rule with the initial weights of the lesson's automaton."""
     torch.manual_seed(0)
     return to_rule(SimpleCA(channels, hidden))
 
 
 def _window(side: int) -> str:
-    """A window in which the decoder draws one pixel of the screen at a time."""
+    """Return the size of a window in which each pixel that the decoder draws is a screen pixel."""
     return f"{DECODER.scale * side}x{DECODER.scale * side}"
 
 

@@ -41,7 +41,7 @@ class ExportReport:
     verified: str
 
     def lines(self) -> list[str]:
-        """Lines for a terminal."""
+        """Format the result as lines for a terminal."""
         text = list(map(str, self.files))
         if len(self.differences) > 1 and len(text) > MAX_LISTED:
             size, index = sum(one.size for one in self.files), self.out / "index.html"
@@ -113,11 +113,12 @@ def export(
 
     Args:
         rules: rules by name, at least one.
-        to: name of the target, see :func:`nca.exporters.registry.target_names`.
+        to: name of the target (see :func:`nca.exporters.registry.target_names`).
         out: output file or folder.
         options: options of the export.
         context: OpenGL context for the measurement; default: a new one.
-        measured: compare the result with torch, which may compile shaders for many seconds.
+        measured: whether to compare the result with torch, which may compile shaders for many
+            seconds.
 
     Raises:
         InputError: the target is unknown or does not support an option, a weight is not finite, or
@@ -139,7 +140,7 @@ def export(
 
 
 def names_of(paths: Iterable[Path]) -> list[str]:
-    """Unique names for rules.
+    """Make unique names for rules.
 
     Raises:
         InputError: two rules would have the same name.

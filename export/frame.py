@@ -46,7 +46,7 @@ def mime_bundle(rule: Rule) -> dict[str, str]:
 
 
 def still(rule: Rule) -> Image.Image:
-    """A picture of what a rule grows."""
+    """Draw a picture of what a rule grows."""
     side = CELLS if rule.decoder is None else SIDE // rule.settings.pixels_per_cell
     (state,) = simulate(rule, rule.initial_state(1, side, side), [STEPS], calm=rule.settings.calm)
     return to_image(rule.to_image(state)[0].nan_to_num())

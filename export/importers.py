@@ -119,7 +119,7 @@ class _Layer:
         )
 
     def tiles(self, count: int) -> Matrix:
-        """Weights of ``count`` rules, [count, rows, columns]; the last row is the bias."""
+        """Return weights of ``count`` rules, [count, rows, columns]; the last row is the bias."""
         if self.across * self.down < count:
             raise ValueError(f"layout {self.across} x {self.down} has no room for {count} rules")
         width, height = self.across * self.columns // 4, self.down * self.rows
@@ -154,7 +154,10 @@ def read_article(text: str) -> dict[str, RuleFile]:
     first, second = map(_Layer.from_json, layers)
     channels, hidden = second.columns, first.columns
     if not 4 <= channels <= MAX_CHANNELS or not 4 <= hidden <= MAX_HIDDEN:
-        raise ValueError(f"shape gives {channels} channels and {hidden} hidden units; too many")
+        raise ValueError(
+            f"shape must give 4 to {MAX_CHANNELS} channels and 4 to {MAX_HIDDEN} hidden units, "
+            f"not {channels} and {hidden}"
+        )
     if (first.rows, second.rows) != (4 * channels + 1, hidden + 1):
         raise ValueError(f"shape {first.rows} x {hidden} does not fit {second.rows} x {channels}")
     matrices = zip(names, first.tiles(len(names)), second.tiles(len(names)), strict=True)
@@ -183,10 +186,12 @@ def _article_rule(settings: RuleSettings, first: Matrix, second: Matrix) -> Rule
 
 
 def _read_png(data: str, size: tuple[int, int]) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    """RGBA bytes of a data URL, [height, width, 4], without premultiplied alpha."""
+    """Read the RGBA bytes of a data URL, [height, width, 4], without premultiplied alpha."""
     width, height = size
     if width * height > MAX_ATLAS_PIXELS:
-        raise ValueError(f"shape and layout ask for a picture of {width} x {height}; too large")
+        raise ValueError(
+            f"shape and layout give a picture of {width} x {height}, which is too large"
+        )
     head, comma, _ = data.partition(",")
     if not comma or head.lower() != "data:image/png;base64":
         raise ValueError("data must begin with data:image/png;base64,")
@@ -310,7 +315,7 @@ def _sixteen(arrays: Mapping[str, list[float]], name: str, index: int) -> list[f
 
 
 def _bias(code: str, arrays: Mapping[str, list[float]]) -> Tensor:
-    """The four numbers of a ``vec4``, or of the only array of four; zeros by default."""
+    """Find the four numbers of a ``vec4``, or of the only array of four; zeros by default."""
     found = [_floats(numbers) for numbers in BIAS.findall(code)]
     found = [numbers for numbers in found if len(numbers) == 4]
     found += [numbers for numbers in arrays.values() if len(numbers) == 4]
@@ -322,7 +327,7 @@ def _bias(code: str, arrays: Mapping[str, list[float]]) -> Tensor:
 
 
 def _factor(code: str) -> float:
-    """The factor of the sum: the number before its parentheses, or 1 / the number after them."""
+    """Find the factor of the sum: the number before the parentheses, or 1 / the number after."""
     factors = {
         float(before) if before else 1 / (float(behind) or math.nan)
         for before, behind in FACTOR.findall(code)

@@ -45,7 +45,7 @@ GRIDS = ("state", "perception", "hidden", "update")
 
 
 def write_link(rule: Rule, bits: Bits) -> str:
-    """The text of a rule, which follows ``r=`` in the address of a page."""
+    """Encode a rule as the text that follows ``r=`` in the address of a page."""
     body = _settings_bytes(rule, bits)
     for _, parameter in rule.named_parameters():
         body += _weight_bytes(parameter.detach().numpy(), bits)
@@ -62,7 +62,7 @@ def read_link(text: str) -> Rule:
 
 
 def shortened(rule: Rule, bits: Bits) -> Rule:
-    """The rule after it was encoded as a link and decoded again."""
+    """Return the rule after it was encoded as a link and decoded again."""
     return read_link(write_link(rule, bits))
 
 
@@ -108,7 +108,7 @@ def _weight_bytes(weights: Matrix, bits: Bits) -> bytes:
 
 
 def _row_length(shape: tuple[int, ...]) -> int:
-    """Number of weights that share a scale."""
+    """Return the number of weights that share a scale."""
     return int(np.prod(shape)) if shape[-1] < LONG_ROW else shape[-1]
 
 

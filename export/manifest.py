@@ -20,7 +20,7 @@ TOLERANCE = {"rgba32f": 1e-5, "rgba16f": 5e-3, "rgba8": None}
 
 
 def weight_bytes(rule: Rule) -> bytes:
-    """Content of ``weights.f32``: RGBA texels, little-endian float32, 256 per row."""
+    """Return the content of ``weights.f32``: RGBA texels, little-endian float32, 256 per row."""
     return pack_weights(rule).astype("<f4").tobytes()
 
 
@@ -34,7 +34,7 @@ def describe(
         file: the rule and its information.
         options: options of the export.
         store: where the weights are stored.
-        target: entries of the target: shaders, uniforms and the order of calls.
+        target: entries of the target, such as shaders, uniforms and the order of calls.
     """
     rule = file.rule
     settings = rule.settings
@@ -76,7 +76,7 @@ def describe(
 
 
 def to_json(manifest: Mapping[str, Any]) -> bytes:
-    """The manifest as bytes."""
+    """Write the manifest as bytes."""
     return json.dumps(manifest, indent=2, allow_nan=False).encode() + b"\n"
 
 

@@ -12,7 +12,7 @@ def _opened(data: bytes) -> Image.Image:
 
 
 def read_png(text: str, most_pixels: int) -> Image.Image:
-    """Decode a base64 PNG, with or without ``data:image/png;base64,`` before it.
+    """Decode a base64 PNG, with or without the prefix ``data:image/png;base64,``.
 
     Args:
         text: the base64 text.

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def _modules() -> dict[str, str]:
-    """The module of every target, by the name of the target."""
+    """Return the module of every target, by the name of the target."""
     return {
         module.name.replace("_", "-"): f"{package.__name__}.{module.name}"
         for package in (hosts, baked)
@@ -25,12 +25,12 @@ def _modules() -> dict[str, str]:
 
 
 def target_names() -> tuple[str, ...]:
-    """Names of all targets."""
+    """Return the names of all targets."""
     return tuple(sorted(_modules()))
 
 
 def find_target(name: str) -> "Target":
-    """The ``TARGET`` of a module.
+    """Return the ``TARGET`` of a module.
 
     Raises:
         InputError: there is no such target.

@@ -60,7 +60,7 @@ class Target(ABC):
         """Run the files as the target program would; return differences from torch, by rule."""
 
     def printed(self, rules: Rules, options: ExportOptions) -> list[str]:
-        """The result as lines for a terminal, if no path is given; empty: a path is needed."""
+        """Return the result as lines for a terminal if no path is given; empty: it needs a path."""
         del rules, options
         return []
 
@@ -133,7 +133,7 @@ class RuleTarget(Target):
         return differences
 
     def _start(self, stem: str, rules: Rules) -> str:
-        """The path of a rule's file, or the beginning of the paths of its files."""
+        """Return the path of a rule's file, or the beginning of the paths of its files."""
         if self.suffix:
             return stem + self.suffix
         return f"{stem}/" if len(rules) > 1 else ""
@@ -186,7 +186,7 @@ def check_rules(rules: Rules) -> None:
 
 
 def free_steps(options: ExportOptions) -> int:
-    """Steps per frame of a target that allows any number."""
+    """Return the steps per frame for a target that allows any number."""
     return options.steps_per_frame or 4
 
 

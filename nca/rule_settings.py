@@ -41,7 +41,7 @@ class Quantizer:
         if not (is_float32(self.range) and self.range > 0):
             raise ValueError(f"quantizer range must be above 0, not {reprlib.repr(self.range)}")
         if not (is_float32(self.zero) and 0 <= self.zero <= 1):
-            raise ValueError(f"quantizer zero must be in 0 to 1, not {reprlib.repr(self.zero)}")
+            raise ValueError(f"quantizer zero must be from 0 to 1, not {reprlib.repr(self.zero)}")
         if type(self.levels) is not int or not 2 <= self.levels <= 65536:
             raise ValueError(
                 f"quantizer levels must be 2 to 65536, not {reprlib.repr(self.levels)}"

@@ -5,9 +5,9 @@ uniform sampler2D nca_colors_of_cells;
 uniform vec2 nca_cells;      // size of the state
 uniform vec3 nca_camera;     // cell at the top left corner (x, y), cells per pixel
 uniform float nca_height;    // height of the image in pixels
-uniform bool nca_wraps;      // the state wraps at its edges
+uniform bool nca_wraps;      // whether the state wraps at its edges
 uniform float nca_borders;   // strength of the lines between tiles, 0 to 1
-uniform bool nca_transparent; // colors are premultiplied; nothing is drawn beyond the state
+uniform bool nca_transparent; // whether colors are premultiplied, and the area outside the state is transparent
 uniform vec4 nca_ring;       // brush: center (x, y) in cells, radius in cells, strength 0 to 1
 
 // The part of the state that the texture shows: corner and size, in cells.
@@ -23,7 +23,7 @@ uniform vec4 nca_ring;       // brush: center (x, y) in cells, radius in cells, 
 // 0: averages of texels, when zoomed out; otherwise 1 + nca_smooth. Define it if it does not change,
 // because some drivers compute all branches.
 #ifndef NCA_SAMPLING
-uniform int nca_smooth;      // 0: cells are squares, 1: they blend, 2: they blend and stay sharp
+uniform int nca_smooth;      // 0: square cells, 1: blended cells, 2: blended with sharper edges
 #define NCA_SAMPLING (nca_camera.z > 1.0 ? 0 : 1 + nca_smooth)
 #endif
 

@@ -19,7 +19,7 @@ DISTURBED = 0.1  # relative change of the peak speed above which a run counts as
 
 
 def describe_machine() -> dict[str, Any]:
-    """Processor, versions and environment."""
+    """Describe the processor, the versions of packages, and the environment."""
     return {
         "cpu": _cpu_name(),
         "instructions": torch.backends.cpu.get_cpu_capability(),
@@ -35,7 +35,10 @@ def describe_machine() -> dict[str, Any]:
 
 
 def load() -> str:
-    """Average number of programs that needed a core in the last minute; not measured on Windows."""
+    """Return the average number of programs that needed a core in the last minute.
+
+    On Windows, it is ``unknown``.
+    """
     return f"{os.getloadavg()[0]:.2f}" if hasattr(os, "getloadavg") else "unknown"
 
 
@@ -73,7 +76,10 @@ class Peak:
         self.library.peak_operations.restype = ctypes.c_int64
 
     def measure(self) -> dict[str, float]:
-        """Billions of operations per CPU second, by precision; bfloat16 only if supported."""
+        """Measure billions of operations per CPU second, by precision.
+
+        bfloat16 is included only if the processor supports it.
+        """
         result = {}
         for bfloat16, name in enumerate(("float32", "bfloat16")):
             if not hasattr(self.library, f"peak_{name}"):

@@ -27,7 +27,7 @@ ITERATIONS = 5  # number of iterations of a measured training run
 
 
 def unroll_megabytes(variant: str, channels: int, hidden: int, size: int, steps: int) -> float:
-    """Peak resident memory in MB, not counting the memory that the process used before.
+    """Measure the peak resident memory in MB, without the memory that the process used before.
 
     Args:
         variant: ``native``, ``torch``, or ``lesson``.
@@ -39,7 +39,7 @@ def unroll_megabytes(variant: str, channels: int, hidden: int, size: int, steps:
 
 
 def training_megabytes(precision: str, size: int, steps: int) -> float:
-    """Peak resident memory in MB of some iterations of the preset ``full``, not counting imports.
+    """Measure the peak resident memory in MB of iterations of the preset ``full``, without imports.
 
     Args:
         precision: ``float32`` or ``bfloat16``.

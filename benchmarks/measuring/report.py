@@ -42,7 +42,7 @@ class Parity:
 
 @dataclass(frozen=True)
 class Gate:
-    """The limit for a row: its median must be at least ``limit``, or at most if ``most`` is set."""
+    """A limit for the median of a row: a lower limit, or an upper limit if ``most`` is set."""
 
     row: str
     limit: float
@@ -94,7 +94,7 @@ class Report:
         write_text(path, json.dumps(self.to_dict(), indent=2) + "\n")
 
     def table(self) -> str:
-        """All figures as text."""
+        """Format all figures as text."""
         lines = [f"{key}: {value}" for key, value in self.machine.items()]
         if self.parity:
             lines += ["", "Against float64, before anything is timed:"]

@@ -40,7 +40,7 @@ def interleave(
 
 
 class Spread(NamedTuple):
-    """Median and quartiles."""
+    """Quartiles and median of repeated measurements."""
 
     low: float
     median: float
@@ -48,10 +48,10 @@ class Spread(NamedTuple):
 
 
 def spread(values: list[float]) -> Spread:
-    """Lower quartile, median, upper quartile of two or more values."""
+    """Compute the lower quartile, median and upper quartile of two or more values."""
     return Spread(*statistics.quantiles(values, n=4, method="inclusive"))
 
 
 def ratios(slow: list[float], fast: list[float]) -> Spread:
-    """Time of ``slow`` divided by the time of ``fast``, round by round."""
+    """Divide the time of ``slow`` by the time of ``fast``, round by round."""
     return spread([a / b for a, b in zip(slow, fast, strict=True)])

@@ -44,7 +44,7 @@ def run_apart(module: str, rounds: int) -> Report:
 
 
 def environment(**more: str) -> dict[str, str]:
-    """The environment of this process, plus the path of this package and ``more`` variables."""
+    """Return this process's environment with the path of this package and ``more`` variables."""
     path = os.pathsep.join([str(Path(nca.__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
     return os.environ | {"PYTHONPATH": path} | more
 

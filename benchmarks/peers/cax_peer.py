@@ -1,4 +1,4 @@
-"""The unroll in CAX, built from its own parts as its documentation shows.
+"""The unroll in CAX, built from CAX's own parts as its documentation shows.
 
 Faldor and Cully, "CAX: Cellular Automata Accelerated in JAX", ICLR 2025. The module
 :mod:`nca.benchmarks.peers.run` runs this script. CAX draws its masks itself, by dropout. With a

@@ -1,4 +1,4 @@
-"""Compare iterations of the default training with and without a decoder, on grids of one size."""
+"""Iterations of the default training to time, with and without a decoder on equal grids."""
 
 import torch
 from PIL import Image
@@ -13,10 +13,10 @@ SCALE, SIZE, GRID, STEPS = (4, 128, 32, 4) if SMALL else (8, 512, 64, 24)
 
 
 class FineIteration:
-    """Unroll, loss and gradients of an iteration, without the update of the weights.
+    """One training iteration (steps, loss and gradients), without updating the weights.
 
     Args:
-        scale: pixels per cell of the decoder; 0: no decoder.
+        scale: number of pixels per cell that the decoder draws; 0: no decoder.
     """
 
     def __init__(self, scale: int = 0) -> None:
@@ -33,11 +33,11 @@ class FineIteration:
         self.state = self.objective.predict(self.rule, self.batch).detach()
 
     def __call__(self) -> None:
-        """Run the whole iteration."""
+        """Run the steps, and compute the loss and its gradients."""
         self._backward(self.objective.predict(self.rule, self.batch))
 
     def pictures(self) -> None:
-        """Draw only the pictures of the last states, and compute their loss and its gradients."""
+        """Draw the pictures of stored states, without steps, and compute the loss and gradients."""
         self._backward(self.state.requires_grad_())
 
     def _backward(self, state: torch.Tensor) -> None:

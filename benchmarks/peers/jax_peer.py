@@ -19,7 +19,7 @@ Weights = tuple[Any, Any, Any]
 
 
 def perceive(x: Any) -> Any:
-    """Identity, sobel x, sobel y, laplacian of [C, B, H, W], stacked to [4*C, B, H, W]."""
+    """Stack identity, sobel x, sobel y and laplacian, [C, B, H, W] -> [4*C, B, H, W]."""
     up, down = jnp.roll(x, 1, 2), jnp.roll(x, -1, 2)
     smooth, slope = up + 2 * x + down, down - up
     sobel_x = jnp.roll(smooth, -1, 3) - jnp.roll(smooth, 1, 3)
@@ -30,7 +30,7 @@ def perceive(x: Any) -> Any:
 
 @jax.checkpoint
 def step(weights: Weights, x: Any, mask: Any) -> Any:
-    """One step of [C, B, H, W]; columns of w1 are k*C + c."""
+    """Run one step of a state, [C, B, H, W]; column k*C + c of w1 is filter k of channel c."""
     w1, b1, w2 = weights
     perception = perceive(x).reshape(w1.shape[1], -1)
     hidden = jax.nn.relu(w1 @ perception + b1[:, None])

@@ -1,9 +1,10 @@
-"""The peer: the texture automaton of fast.ai's lesson 20, with step and loss as in the lesson.
+"""A peer to compare with: the texture automaton of fast.ai's lesson 20, with its step and loss.
 
-From Jonathan Whitaker's notebook "Neural Cellular Automata" in "Practical Deep Learning for Coders,
-part 2" (2022). The code is not tuned. As in the notebook, the filters are applied to every channel
-as a batch, ``rand`` and ``floor`` draw the mask, and VGG-16 stays trainable, so its gradients are
-computed and discarded. The weights of VGG-16 are random, which does not affect the time.
+Adapted from Jonathan Whitaker's notebook "Neural Cellular Automata" in "Practical Deep Learning for
+Coders, part 2" (2022). The code is not tuned. As in the notebook, channels are folded into the
+batch dimension to apply the filters, ``rand`` and ``floor`` draw the mask, and VGG-16 stays
+trainable, so its gradients are computed and discarded. The weights of VGG-16 are random, which does
+not affect the time.
 """
 
 import torch
@@ -13,7 +14,7 @@ from torch import Tensor, nn
 from nca.losses.features.pretrained import IMAGENET_MEAN, IMAGENET_STD
 from nca.rule import filter_tensor
 
-TAPS = (1, 6, 11, 18, 25)  # relu1_1, relu2_1, relu3_1, relu4_1, relu5_1
+LAYERS = (1, 6, 11, 18, 25)  # relu1_1, relu2_1, relu3_1, relu4_1, relu5_1
 VGG16 = (64, 64, 0, 128, 128, 0, 256, 256, 256, 0, 512, 512, 512, 0, 512)  # 0: pooling
 POOL = 256
 
@@ -49,7 +50,7 @@ class SimpleCA(nn.Module):
 
 
 def make_vgg16() -> nn.Sequential:
-    """VGG-16 up to relu5_1 with random weights and torchvision's numbering."""
+    """Make VGG-16 up to relu5_1 with random weights; layers are numbered as in torchvision."""
     layers: list[nn.Module] = []
     before = 3
     for width in VGG16:
@@ -65,7 +66,7 @@ def make_vgg16() -> nn.Sequential:
 
 
 def lesson_features(vgg: nn.Sequential, images: Tensor, layers: tuple[int, ...]) -> list[Tensor]:
-    """Outputs of some layers for [B, 3, H, W]."""
+    """Return the outputs of the given layers for images, [B, 3, H, W]."""
     mean = images.new_tensor(IMAGENET_MEAN)[:, None, None]
     std = images.new_tensor(IMAGENET_STD)[:, None, None]
     x, kept = (images - mean) / std, []
@@ -77,7 +78,7 @@ def lesson_features(vgg: nn.Sequential, images: Tensor, layers: tuple[int, ...])
 
 
 def lesson_gram(x: Tensor) -> Tensor:
-    """Gram matrix of the features, summed over the batch."""
+    """Compute the Gram matrix of features, [B, C, H, W] -> [C, C], summed over the batch."""
     return torch.einsum("bchw, bdhw -> cd", x, x) / (x.shape[-2] * x.shape[-1])
 
 
@@ -90,17 +91,17 @@ class LessonLoss:
             self.targets = self.grams(target)
 
     def grams(self, images: Tensor) -> list[Tensor]:
-        """Gram matrices of [B, 3, H, W]."""
-        return [lesson_gram(x) for x in lesson_features(self.vgg, images, TAPS)]
+        """Compute the Gram matrices of the features of images, [B, 3, H, W]."""
+        return [lesson_gram(x) for x in lesson_features(self.vgg, images, LAYERS)]
 
     def __call__(self, images: Tensor) -> Tensor:
-        """Loss of a batch, one number."""
+        """Return the loss of a batch of images as a scalar tensor."""
         pairs = zip(self.grams(images), self.targets, strict=True)
         return torch.stack([F.mse_loss(gram, target) for gram, target in pairs]).sum()
 
 
 def lesson_overflow(state: Tensor) -> Tensor:
-    """Mean distance of the state from the range -1 to 1."""
+    """Compute the mean distance of a state from the range -1 to 1."""
     return (state - state.clamp(-1, 1)).abs().mean()
 
 
@@ -122,7 +123,7 @@ class LessonIteration:
         self.optimizer = torch.optim.Adam(model.parameters(), lr=1e-4)
 
     def __call__(self) -> None:
-        """Draw masks, unroll, compute the loss, take an optimizer step."""
+        """Take states from the pool, run the steps, compute the loss, and update the weights."""
         indices = torch.randint(POOL, (self.batch,))
         x = self.pool[indices]
         for _ in range(self.steps):

@@ -20,7 +20,7 @@ from nca.rule_settings import RuleSettings
 
 
 def precision(bfloat16: bool, device: torch.device = CPU) -> AbstractContextManager[object]:
-    """Context manager that computes layers in bfloat16, or that does nothing."""
+    """Return a context manager that computes layers in bfloat16, or one that does nothing."""
     return torch.autocast(device.type, torch.bfloat16) if bfloat16 else nullcontext()
 
 
@@ -45,13 +45,13 @@ def frozen(vgg: nn.Sequential) -> Pretrained:
 
 
 def frozen_loss(vgg: nn.Sequential, target: Tensor) -> Callable[[Tensor], Tensor]:
-    """The lesson's loss with frozen features, channels last; bfloat16 under autocast."""
+    """Make the lesson's loss with frozen features, channels last; bfloat16 under autocast."""
     loss = TextureLoss(target, frozen(vgg), LessonGram(), wraps=False)
     return lambda images: torch.stack(list(loss(images).values())).sum(0).mean()
 
 
 class OurIteration:
-    """One iteration: random masks, unroll, loss, backward, Adam."""
+    """One iteration: draw masks, run the steps, compute loss and gradients, update with Adam."""
 
     def __init__(
         self,
@@ -72,7 +72,7 @@ class OurIteration:
         self.generator = torch.Generator().manual_seed(0)
 
     def __call__(self) -> None:
-        """Draw masks, unroll, compute the loss, take an optimizer step."""
+        """Take states from the pool, run the steps, compute the loss, and update the weights."""
         indices = torch.randint(POOL, (self.batch,), generator=self.generator)
         side = self.pool.shape[-1]
         masks = random_masks(self.steps, self.batch, side, side, 0.5, self.generator)

@@ -33,7 +33,7 @@ class PeerError(RuntimeError):
 
 
 def peer_versions(name: str) -> str | None:
-    """Versions of a peer's packages, such as ``jax 0.10.2``; None if they are not installed."""
+    """Return the versions of a peer's packages, ``jax 0.10.2``; None if they are not installed."""
     try:
         return ", ".join(f"{package} {version(package)}" for package in PEERS[name])
     except PackageNotFoundError:
@@ -41,7 +41,7 @@ def peer_versions(name: str) -> str | None:
 
 
 class PeerRun(NamedTuple):
-    """Seconds of a run; results: last state, and gradients of the state, w1, b1 and w2."""
+    """Duration in seconds; results: last state, and gradients of the state, w1, b1 and w2."""
 
     seconds: float
     results: list[Tensor]
@@ -53,7 +53,7 @@ class PeerWork:
     Args:
         channels, hidden: sizes of the rule.
         size: side of the grid.
-        every_cell: let every cell fire, to compare with a peer that draws its own masks.
+        every_cell: whether every cell fires, to compare with a peer that draws its own masks.
         device: device for both.
     """
 

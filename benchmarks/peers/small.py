@@ -24,12 +24,12 @@ LIMIT = 1e-3
 
 
 def small_iteration(statistic: str, *, kernel: bool, bfloat16: bool) -> OurIteration:
-    """An iteration of the preset ``small``, in the part of training before states become larger.
+    """Make an iteration of the preset ``small``, as in the first part of training.
 
     Args:
         statistic: statistic of the loss.
-        kernel: let the kernel compute the loss.
-        bfloat16: use bfloat16 for layers in torch and for the unroll.
+        kernel: whether the kernel computes the loss.
+        bfloat16: whether layers in torch and the unroll use bfloat16.
     """
     sizes = (SIDE, BATCH, STEPS)
     rule, loss = to_rule(SimpleCA(*RULE)), _loss(statistic, kernel=kernel)
@@ -37,7 +37,7 @@ def small_iteration(statistic: str, *, kernel: bool, bfloat16: bool) -> OurItera
 
 
 def check_small(statistic: str) -> Parity:
-    """Compare an iteration's weight gradients computed with the kernel and with torch."""
+    """Compare the weight gradients of an iteration with the kernel and of one with torch."""
     rule = to_rule(SimpleCA(*RULE))
     state = torch.rand(BATCH, RULE[0], SIDE, SIDE) - 0.5
     masks = random_masks(STEPS, BATCH, SIDE, SIDE, 0.5, torch.Generator().manual_seed(0))

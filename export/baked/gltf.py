@@ -38,7 +38,7 @@ STRIP = 5
 
 
 class GlbFile(Target):
-    """One ``.glb`` file per rule; the options ``grid`` and ``seed`` apply to its images."""
+    """Makes one ``.glb`` file per rule; the options ``grid`` and ``seed`` apply to its images."""
 
     @override
     def build(self, rules: Rules, options: ExportOptions) -> Files:

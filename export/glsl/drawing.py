@@ -28,7 +28,7 @@ def colors_fragment(
     *,
     decoder: str = "",
 ) -> str:
-    """Shader that draws the color of every cell into an 8-bit texture.
+    """Emit a shader that draws the color of every cell into an 8-bit texture.
 
     Args:
         capabilities: features of the device.
@@ -36,8 +36,8 @@ def colors_fragment(
         settings: settings of the rule whose colors are shown; None for devices that blend rules.
             Then the texels of the texture ``nca_colors`` contain the color maps of all rules
             (scale, offset, and 1 if channel 3 is alpha). If one rule owns all cells,
-            ``nca_alone`` (vec3) is its map, otherwise zero. ``nca_transparent`` (bool): leave out
-            the background of grown images; colors are premultiplied.
+            ``nca_alone`` (vec3) is its map, otherwise zero. ``nca_transparent`` (bool): whether the
+            background of grown images is left out; colors are premultiplied.
         view: displayed quantity.
         decoder: text of :func:`nca.exporters.glsl.decoder.decoder_source`, if the rule has a
             decoder; the texture may then have any size.
@@ -75,10 +75,10 @@ def colors_fragment(
 
 
 def decoded_fragment(capabilities: Capabilities, channels: int, details: str) -> str:
-    """Shader that draws the picture of rules with a decoder; see ``decoded.glsl``.
+    """Emit a shader that draws the picture of rules with a decoder (see ``decoded.glsl``).
 
     Args:
-        capabilities: features of a device; it must blend rules.
+        capabilities: features of a device that blends rules.
         channels: number of channels of the state.
         details: GLSL code that defines ``nca_details``.
     """
@@ -93,14 +93,14 @@ def screen_fragment(
     marks: bool = True,
     parts: bool = False,
 ) -> str:
-    """Shader that shows the texture of :func:`colors_fragment` through a camera.
+    """Emit a shader that shows the texture of :func:`colors_fragment` through a camera.
 
     Args:
         capabilities: features of the device.
         sampling: 0: zoomed out, 1: squares, 2: smooth, 3: sharp; None: uniforms decide.
         marks: whether the shader can draw lines between tiles, and the ring of the brush.
-        parts: whether the texture shows only a part of the state: the uniform ``nca_shown``
-            (vec4; corner and size, in cells).
+        parts: whether the texture shows only a part of the state, which the uniform ``nca_shown``
+            gives (vec4; corner and size, in cells).
     """
     fixed = "" if sampling is None else f"#define NCA_SAMPLING {sampling}\n"
     fixed += "" if marks else "#define NCA_MARKS 0\n"
@@ -116,7 +116,7 @@ def screen_fragment(
 
 
 def flash_text(capabilities: Capabilities) -> str:
-    """All shaders of :func:`flash_fragments`; the macro ``NCA_FLASHES`` selects one by index."""
+    """Emit all shaders of :func:`flash_fragments`; ``NCA_FLASHES`` is the index of one."""
     results = (
         "nca_measured(ivec2(gl_FragCoord.xy))",
         "vec4(nca_limited())",
@@ -136,7 +136,7 @@ def flash_text(capabilities: Capabilities) -> str:
 
 
 def flash_fragments(capabilities: Capabilities) -> list[str]:
-    """Shaders that measure flashes, decide whether to limit the picture, and blend it."""
+    """Emit shaders that measure flashes, decide whether to limit the picture, and blend it."""
     text = flash_text(capabilities)
     return [with_macro(text, f"NCA_FLASHES {number}") for number in range(3)]
 

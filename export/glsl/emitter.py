@@ -1,21 +1,22 @@
 """Emit the GLSL functions of a rule, which the shaders of all targets use.
 
-The text is plain GLSL that compiles as 330 and as 300 es. The channels of a cell are stored in
-``ceil(C / 4)`` groups of four; row 0 of the state is texel row 0. Before this text, a target
-defines::
+The emitted text is plain GLSL that compiles as GLSL 330 and as GLSL ES 300. The channels of a cell
+are stored in ``ceil(C / 4)`` groups of four; row 0 of the state is texel row 0. In front of the
+emitted text, a target defines::
 
     uniform ivec2 nca_size;                 // cells across and down
     uniform uint nca_base;                  // nca.rng.step_base(step, seed)
-    vec4 nca_fetch(int group, ivec2 cell);  // state before the step; group is a literal here
+    vec4 nca_fetch(int group, ivec2 cell);  // state before the step; calls pass a literal group
     vec4 nca_weight(int texel);             // store "texture" only: see nca.exporters.glsl.weights
     uniform vec2 nca_rotation;              // steering only: cos and sin of the rotation
-    uniform float nca_coarseness;           // steering only: 1 as trained, 2 twice as large
+    uniform float nca_coarseness;           // steering only: size of the pattern, 1 as trained
     uniform float nca_dt;                   // steering only: length of a step, 1 as trained
     uniform uint nca_limit;                 // rate only: nca.rng.fire_threshold(rate) - 1
     vec4 nca_fetch_after(int group, ivec2 cell);  // life_source only: result of nca_step
     vec4 nca_field_texel(ivec2 cell);       // fields only: see nca.exporters.glsl.fields
 
-and calls ``nca_step`` (and ``nca_live``) from its ``main``.
+The target's ``main`` then calls ``nca_step``. For rules with an alive threshold, a second pass
+calls ``nca_live``.
 """
 
 from collections.abc import Iterable, Sequence
@@ -84,13 +85,14 @@ def step_source(
     Args:
         rule: rule on the CPU, with finite weights.
         store: ``inline`` writes the weights as literals; ``texture`` reads ``nca_weight``.
-        groups: groups of channels that this pass computes, in the order of its ``out`` parameters;
-            default: all. Targets with too few outputs run several passes over the previous state.
-        steering: rotate and scale the perception by ``nca_rotation`` and ``nca_coarseness``, and
-            multiply the change of a step by ``nca_dt``.
-        rate: let ``nca_limit`` decide how many cells fire.
-        fields: support fields, if the macro ``NCA_FIELDS`` is defined.
-        digits: digits of the literals; nine are exact.
+        groups: groups of channels that this pass computes, in the order of the ``out`` parameters
+            of ``nca_step``; default: all. Targets with too few outputs run several passes over the
+            previous state.
+        steering: whether to rotate and scale the perception by ``nca_rotation`` and
+            ``nca_coarseness``, and to multiply the change of a step by ``nca_dt``.
+        rate: whether ``nca_limit`` decides how many cells fire.
+        fields: whether to emit code for fields, which the macro ``NCA_FIELDS`` turns on.
+        digits: significant digits of the literals; nine reproduce a float32 exactly.
 
     Returns:
         GLSL functions ending with ``void nca_step(ivec2 nca_at, out vec4 nca_next0, ...)``.
@@ -123,17 +125,17 @@ def step_source(
 
 
 def life_source(rule: Rule, *, groups: Sequence[int] | None = None) -> str:
-    """Emit ``nca_live``: kill cells that had no living neighbor before or after a step.
+    """Emit ``nca_live``: keep only cells with a living cell near them before and after a step.
 
-    This is the second half of a step of a rule with an alive threshold. It runs after ``nca_step``
-    has run for every cell, because whether a cell lives depends on its 3x3 neighborhood after the
-    step. From the state before the step, it reads only group 0.
+    A cell is near if it is in the 3x3 neighborhood. For rules with an alive threshold, this is the
+    second pass of a step. It runs after ``nca_step`` has run for every cell, because it depends on
+    the neighborhood after the step. From the state before the step, it reads only group 0.
 
     Returns:
         GLSL functions ending with ``void nca_live(ivec2 nca_at, out vec4 nca_next0, ...)``.
 
     Raises:
-        ValueError: the rule has no alive threshold, so it needs no such pass.
+        ValueError: the rule has no alive threshold, so it needs no second pass.
     """
     settings = rule.settings
     if settings.alive_threshold is None:
@@ -155,7 +157,7 @@ def life_source(rule: Rule, *, groups: Sequence[int] | None = None) -> str:
 
 
 def alive_text(when: str, fetch: str, read: str, threshold: str) -> str:
-    """``nca_alive_<when>``: whether a cell or one of its neighbors lives."""
+    """Emit ``nca_alive_<when>``, which returns whether a cell or one of its neighbors lives."""
     offsets = (f"ivec2({column - 1}, {row - 1})" for row, column in TAPS)
     taps = (f"{read}(0, nca_pad(nca_at + {offset})).w" for offset in offsets)
     alive = "".join(f"  nca_most = max(nca_most, {tap});\n" for tap in taps)
@@ -169,9 +171,9 @@ def alive_text(when: str, fetch: str, read: str, threshold: str) -> str:
 def start_source(rule: Rule) -> str:
     """Emit functions for the initial state and for the values that the brush writes.
 
-    ``nca_start(group, cell, seed)`` is :meth:`nca.rule.Rule.initial_state`; ``nca_noise(group,
-    cell, seed)`` is noise in (-0.5, 0.5); ``nca_plant(group)`` is the single cell that a growing
-    rule starts from.
+    ``nca_start(group, cell, seed)`` returns what :meth:`nca.rule.Rule.initial_state` gives for the
+    cell. ``nca_noise(group, cell, seed)`` returns noise in (-0.5, 0.5). ``nca_plant(group)``
+    returns the values of the single cell that rules with the start ``center`` grow from.
     """
     settings = rule.settings
     state = START[settings.start].format(noise=number(settings.noise_level))
@@ -186,7 +188,7 @@ START: dict[Start, str] = {
 
 
 def start_text(channels: str, body: str) -> str:
-    """The functions of :func:`start_source`; ``body`` returns the initial state."""
+    """Emit the functions of :func:`start_source`; ``body`` returns the initial state."""
     return f"""{HASH}
 vec4 nca_used(int nca_group) {{
   return vec4(lessThan(ivec4(0, 1, 2, 3) + 4 * nca_group, ivec4({channels})));
@@ -199,7 +201,8 @@ vec4 nca_plant(int nca_group) {{
 vec4 nca_noise(int nca_group, ivec2 nca_at, uint nca_number) {{
   vec4 nca_value;
   for (int nca_i = 0; nca_i < 4; nca_i++) {{
-    // No simulation reaches step -1 - channel, so the noise is independent of every mask.
+    // The noise of a channel uses step number 2**32 - 1 - channel. No run reaches that step, so the
+    // noise is independent of all masks.
     uint nca_layer = nca_hash(4294967295u - uint(4 * nca_group + nca_i) + nca_hash(nca_number));
     uint nca_bits = nca_hash(uint(nca_at.x) + nca_hash(uint(nca_at.y) + nca_layer));
     nca_value[nca_i] = float(nca_bits >> 8u) * {number(2.0**-24)} - 0.5;
@@ -231,7 +234,7 @@ def _step_helpers(settings: RuleSettings, store: Store, rate: bool, fields: bool
 
 
 class _Steer:
-    """What rotates and scales the perception: uniforms, fields, both or nothing."""
+    """Source of the rotation and scale of the perception: uniforms, fields, both or neither."""
 
     def __init__(self, steering: bool, fields: bool) -> None:
         self._steering, self._fields = steering, fields
@@ -276,7 +279,7 @@ def _perception_lines(rule: Rule, steer: _Steer, digits: int) -> list[str]:
 
 
 def _suffix(dilation: int) -> str:
-    """End of the names of places and taps that belong to a dilation."""
+    """Return the suffix of variable names for a dilation; empty for 1."""
     return "" if dilation == 1 else f"_{dilation}"
 
 
@@ -291,7 +294,7 @@ def _weighted_sum(coefficients: Matrix, names: dict[tuple[int, int], str], digit
 
 
 def _steering_lines(g: int, rule: Rule, turned: str, coarser: str) -> list[str]:
-    """Rotate the pairs of gradients, and strengthen derivatives for a larger pattern.
+    """Rotate the pairs of gradients, and scale up derivatives for a larger pattern.
 
     Pajouheshgar et al., "NoiseNCA", 2024: if cells are dx = 1 / coarseness apart, a derivative of
     order n is coarseness**n times as large.
@@ -322,7 +325,7 @@ def _activation(settings: RuleSettings) -> str:
 def _unrolled_layers(
     settings: RuleSettings, blocks: WeightBlocks, groups: Sequence[int], digits: int
 ) -> list[str]:
-    """Both layers with literal weights, four hidden units at a time, skipping blocks of zeros."""
+    """Emit both layers with literal weights, four hidden units at a time, without zero blocks."""
     lines = ["vec4 nca_h;"]
     for i, g in enumerate(groups):
         lines.append(f"vec4 nca_d{i} = {vector(blocks.b2[4 * g : 4 * g + 4], digits)};")
@@ -344,7 +347,7 @@ def _unrolled_layers(
 def _rolled_layers(
     settings: RuleSettings, blocks: WeightBlocks, groups: Sequence[int]
 ) -> list[str]:
-    """Both layers as one loop over four hidden units at a time, with weights from the texture."""
+    """Emit both layers as a loop over four hidden units at a time, with weights from a texture."""
     filters = blocks.filters
     stride = 1 + 4 * blocks.groups * (filters + 1)
     lines = ["vec4 nca_h;"]

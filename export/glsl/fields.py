@@ -1,8 +1,8 @@
-"""Emit what a step reads from the texture of fields, see :mod:`nca.fields.texels`.
+"""Emit the code that reads the texture of fields in a step (see :mod:`nca.fields.texels`).
 
 The emitted text supports fields if the macro ``NCA_FIELDS`` is defined; otherwise it costs nothing.
-Before this text, a target defines ``vec4 nca_field_texel(ivec2 cell)``, a texel of an RGBA8
-texture of the size of the grid.
+In front of the emitted text, a target defines ``vec4 nca_field_texel(ivec2 cell)``, which returns a
+texel of an RGBA8 texture as large as the grid.
 """
 
 from nca.exporters.glsl.text import template
@@ -19,11 +19,11 @@ vec4 nca_field_texel(ivec2 nca_at) {{ return texelFetch(nca_fields, nca_at, 0); 
 
 
 def field_functions(most: str, *, steering: bool) -> str:
-    """``nca_read_fields``; without fields, macros for the names that it would set.
+    """Emit ``nca_read_fields`` and, for the case without fields, macros for the names that it sets.
 
     Args:
         most: GLSL expression for the largest hash at which a cell fires.
-        steering: the values for the whole grid are uniforms.
+        steering: whether the values for the whole grid are uniforms.
     """
     plain = {CHANCE: most, PACED: "1.0"}
     if steering:
@@ -33,11 +33,11 @@ def field_functions(most: str, *, steering: bool) -> str:
 
 
 def read_fields(most: str, *, steering: bool) -> list[str]:
-    """Lines at the beginning of a step."""
+    """Emit the lines at the beginning of a step."""
     whole = UNIFORMS if steering else ("vec2(1.0, 0.0)", "1.0", "1.0")
     return only_fields([f"nca_read_fields(nca_at, {', '.join((*whole, most))});"])
 
 
 def only_fields(lines: list[str]) -> list[str]:
-    """Lines that are compiled only if there are fields."""
+    """Emit lines that are compiled only if there are fields."""
     return [IFDEF, *lines, ENDIF]

@@ -5,16 +5,17 @@ of a :class:`Pass` is group ``groups[i]`` of the state.
 
 The shaders use these textures and uniforms, and those of :mod:`nca.exporters.glsl.emitter`:
 
-- ``nca_state``: the state before the step; ``nca_after``: the result of the step pass (life pass);
-  ``nca_before``: the state one step ago (:mod:`nca.exporters.glsl.drawing`). Each is one texture
-  array with one layer per group, or, without ``layers``, one texture per group: ``nca_state0``,
-  ``nca_state1`` ...
+- ``nca_state``: the state before the step; ``nca_after``, only in life passes: the result of the
+  step pass; ``nca_before``: the state one step ago (:mod:`nca.exporters.glsl.drawing`). Each is one
+  texture array with one layer per group or, without ``layers``, one texture per group
+  (``nca_state0``, ``nca_state1`` ...).
 - ``nca_code`` (vec2): a texel t holds the value ``(t - code.y) * code.x``; (1, 0) for floats.
 - ``nca_weights``: :func:`nca.exporters.glsl.weights.pack_weights`, if the store is ``texture``.
 - with ``blend``: ``nca_field``, RGBA8 with two rule numbers and their shares in every cell (number,
   share, number, share); ``nca_rule`` (int): number of this rule, below 0 if there is only one rule;
-  ``nca_sum``: sum of the results of earlier rules; ``nca_first`` (bool): this is the first rule.
-- with ``fields`` and the macro ``NCA_FIELDS``: ``nca_fields``, see :mod:`nca.fields.texels`.
+  ``nca_sum``: sum of the results of earlier rules; ``nca_first`` (bool): whether this is the first
+  rule.
+- with ``fields`` and the macro ``NCA_FIELDS``: ``nca_fields`` (see :mod:`nca.fields.texels`).
 """
 
 from collections.abc import Sequence
@@ -39,12 +40,13 @@ class Capabilities:
         dialect: ``#version`` of its shaders.
         draw_buffers: largest number of outputs of a pass. OpenGL 3.3 and most WebGL2 devices
             have 8; WebGL2 guarantees only 4.
-        layers: the state is one texture array instead of one texture per group.
-        blend: several rules may run in one state; each cell blends them by their shares.
-        steering: rotation and coarseness of the perception, and the length of a step, are uniforms.
-        rate: the update rate is a uniform.
-        fields: with the macro ``NCA_FIELDS``, shaders read a texture of fields, see
-            :mod:`nca.fields.texels`.
+        layers: whether the state is one texture array instead of one texture per group.
+        blend: whether several rules may run in one state; each cell blends them by their shares.
+        steering: whether the rotation and coarseness of the perception, and the length of a step,
+            are uniforms.
+        rate: whether the update rate is a uniform.
+        fields: whether shaders with the macro ``NCA_FIELDS`` read a texture of fields (see
+            :mod:`nca.fields.texels`).
     """
 
     dialect: Dialect = "330"
@@ -65,7 +67,7 @@ class Pass:
 
 
 def vertex_shader(dialect: Dialect) -> str:
-    """One triangle that covers the viewport, drawn as three vertices without buffers."""
+    """Emit one triangle that covers the viewport, drawn as three vertices without buffers."""
     return f"""#version {dialect}
 void main() {{
   vec2 nca_corner = vec2(gl_VertexID % 2, gl_VertexID / 2);
@@ -82,15 +84,15 @@ def step_passes(
     groups: int | None = None,
     digits: int = LITERAL_DIGITS,
 ) -> list[Pass]:
-    """Shaders of one step. A rule with an alive threshold also needs :func:`life_passes`.
+    """Emit the shaders of one step. A rule with an alive threshold also needs :func:`life_passes`.
 
     Args:
         rule: the rule.
         capabilities: features of the device.
         store: where the weights are stored.
-        groups: number of groups in the state, if rules share it and it has more groups than this
-            rule uses; the extra groups stay unchanged.
-        digits: digits of inline weights; nine are exact.
+        groups: number of groups in the state, if rules share the state and it has more groups than
+            this rule uses; the extra groups stay unchanged.
+        digits: significant digits of inline weights; nine reproduce a float32 exactly.
     """
     own = group_count(rule.settings.channels)
     dies = rule.settings.alive_threshold is not None
@@ -122,7 +124,7 @@ def step_passes(
 
 
 def life_passes(rule: Rule, capabilities: Capabilities, *, groups: int | None = None) -> list[Pass]:
-    """Shaders of the second half of a step; empty if cells do not die."""
+    """Emit the shaders of the second half of a step; there are none if cells do not die."""
     if rule.settings.alive_threshold is None:
         return []
     own = group_count(rule.settings.channels)
@@ -145,7 +147,7 @@ def life_passes(rule: Rule, capabilities: Capabilities, *, groups: int | None = 
 def paint_passes(
     rule: Rule, capabilities: Capabilities, *, groups: int | None = None
 ) -> list[Pass]:
-    """Shaders that draw into a state in place: the brush, and the initial state of a rule."""
+    """Emit shaders that draw into a state in place: the brush, and the initial state of a rule."""
     own = group_count(rule.settings.channels)
     head = head_text(capabilities) + start_source(rule) + "\n" + template("paint.glsl")
     mine = "nca_share(nca_at) >= 0.5" if capabilities.blend else "true"
@@ -165,18 +167,18 @@ def paint_passes(
 
 
 def parts(groups: int, draw_buffers: int) -> list[tuple[int, ...]]:
-    """The groups of each pass over a state."""
+    """List the groups of each pass over a state."""
     return [tuple(range(a, min(a + draw_buffers, groups))) for a in range(0, groups, draw_buffers)]
 
 
 def with_macro(fragment: str, definition: str) -> str:
-    """A shader with one more macro, such as ``NCA_FIELDS``."""
+    """Add a macro, such as ``NCA_FIELDS``, to a shader."""
     version, rest = fragment.split("\n", 1)
     return f"{version}\n#define {definition}\n{rest}"
 
 
 def version_text(capabilities: Capabilities) -> str:
-    """The version, and the precision of types whose default is missing or too low."""
+    """Emit the version, and the precision of types whose default is missing or too low."""
     text = f"#version {capabilities.dialect}\n"
     if capabilities.dialect == "300 es":
         for kind in ("float", "int", "sampler2D", "sampler2DArray"):
@@ -185,12 +187,12 @@ def version_text(capabilities: Capabilities) -> str:
 
 
 def head_text(capabilities: Capabilities) -> str:
-    """The version, and functions that convert between texels and values."""
+    """Emit the version, and functions that convert between texels and values."""
     return version_text(capabilities) + CODING
 
 
 def fetch_text(function: str, name: str, groups: Sequence[int], layers: bool) -> str:
-    """GLSL function that reads one group of a cell from a state; with ``layers``, any group."""
+    """Emit a function that reads one of the groups of a cell; with ``layers``, any group."""
     head = f"vec4 {function}(int nca_group, ivec2 nca_c) {{\n"
     if layers:
         fetch = f"nca_decode(texelFetch({name}, ivec3(nca_c, nca_group), 0))"

@@ -47,7 +47,7 @@ STARTS = tuple(START)  # their order gives the numbers of NCA_START
 
 
 def general_passes(text: str, name: str, rule: Rule, groups: int, outputs: int = 4) -> list[Pass]:
-    """The passes that together apply ``step``, ``life`` or ``paint`` to all groups of a state.
+    """Make the passes that together apply ``step``, ``life`` or ``paint`` to all groups of a state.
 
     Args:
         text: source from :func:`general_text`.
@@ -64,7 +64,7 @@ def general_passes(text: str, name: str, rule: Rule, groups: int, outputs: int =
 
 
 def general_text() -> str:
-    """The source of all passes, without version and macros."""
+    """Emit the source of all passes, without version and macros."""
     return (
         CODING + fetch_text("nca_fetch", "nca_state", range(1), layers=True)
         + fetch_text("nca_fetch_after", "nca_after", range(1), layers=True)
@@ -76,7 +76,7 @@ def general_text() -> str:
 
 
 def with_macros(text: str, values: Mapping[str, str]) -> str:
-    """A complete shader."""
+    """Make a complete shader."""
     defined = "".join(f"#define {name} {value}\n" for name, value in values.items())
     return version_text(Capabilities("300 es")) + defined + text
 
@@ -86,7 +86,7 @@ def _part_macros(part: tuple[int, ...]) -> dict[str, str]:
 
 
 def macros(rule: Rule) -> dict[str, str]:
-    """The macros of a rule."""
+    """Return the macros of a rule."""
     settings = rule.settings
     values = {
         "NCA_CHANNELS": str(settings.channels),
@@ -190,7 +190,7 @@ void main() {
 
 
 def padding_text(*fetches: str) -> str:
-    """``nca_pad``, and functions that read beyond the border."""
+    """Emit ``nca_pad``, and functions that read beyond the border."""
     reads = "".join(ZEROS_READ.format(read=f.replace("fetch", "read"), fetch=f) for f in fetches)
     same = "".join(f"#define {f.replace('fetch', 'read')} {f}\n" for f in fetches)
     zeros = f"#if NCA_PADDING == {PADDINGS.index('zeros')}\n{reads}#else\n{same}#endif\n"
@@ -202,7 +202,7 @@ def _choice(macro: str, texts: list[str]) -> str:
 
 
 def _mixing(work: str, mixes: str) -> str:
-    """Copy groups that the rule does not use, and blend with other rules, as ``_update_main``."""
+    """Copy groups that the rule does not use, and blend with other rules, like ``_update_main``."""
     mixed = fetch_text("nca_fetch_sum", "nca_sum", range(1), layers=True)
     return f"""uniform bool nca_first;
 {mixed}

@@ -11,11 +11,14 @@ from nca.rule import Rule
 
 
 def general_details(rule: Rule, weights: str = WEIGHTS) -> str:
-    """``nca_details`` of a rule."""
+    """Emit ``nca_details`` of a rule."""
     defined = macros(rule).items()
     return "".join(f"#define {name} {value}\n" for name, value in defined) + decoder_text(weights)
 
 
 def decoder_text(weights: str = WEIGHTS) -> str:
-    """``nca_details`` of any rule with a decoder, without macros; ``weights``: ``nca_weight``."""
+    """Emit ``nca_details`` for any rule with a decoder, without macros.
+
+    ``weights`` is the source of ``nca_weight``.
+    """
     return weights + MATRIX + padding_text("nca_fetch") + template("decoder.glsl")

@@ -1,8 +1,8 @@
 """Rewrite the GLSL that this package emits as HLSL.
 
-It is not a general translator: it knows only the types, constructors and functions that occur in
-:mod:`nca.exporters.glsl`. In the tests, the reference compiler of the Khronos Group compiles the
-result.
+This is not a general translator, because it handles only the types, constructors and functions that
+occur in :mod:`nca.exporters.glsl`. In the tests, the reference compiler of the Khronos Group
+compiles the result.
 """
 
 import re
@@ -20,7 +20,8 @@ COMPARISONS = {"lessThan": "<", "greaterThanEqual": ">=", "equal": "=="}
 
 def to_hlsl(source: str) -> str:
     """Rewrite GLSL text as HLSL."""
-    # GLSL: a matrix, listed by columns, times a column. HLSL: a row times one listed by rows.
+    # GLSL multiplies a matrix, listed by columns, by a column. HLSL multiplies a row by a matrix
+    # that is listed by rows.
     source = re.sub(r"\bmat4\(([^()]*)\) \* (\w+)", r"mul(\2, float4x4(\1))", source)
     # A constructor with one number sets all components; HLSL needs a cast for that.
     source = re.sub(r"\b(i?vec\d)\((-?[\d.]+)\)", r"((\1)\2)", source)
@@ -38,7 +39,7 @@ def to_hlsl(source: str) -> str:
 
 
 def _infix(source: str, function: str, sign: str) -> str:
-    """Replace ``function(a, b)`` by ``((a) sign (b))``."""
+    """Replace ``function(a, b)`` with ``((a) sign (b))``."""
     while found := re.search(rf"\b{function}\(", source):
         first, second, end = _arguments(source, found.end())
         source = f"{source[: found.start()]}(({first}) {sign} ({second})){source[end:]}"
@@ -46,7 +47,7 @@ def _infix(source: str, function: str, sign: str) -> str:
 
 
 def _arguments(source: str, start: int) -> tuple[str, str, int]:
-    """The two arguments of a call that starts at an index, and the index after the call."""
+    """Find the two arguments of a call that start at an index, and the index after the call."""
     depth, comma = 0, start
     for index in range(start, len(source)):
         character = source[index]
@@ -58,4 +59,4 @@ def _arguments(source: str, start: int) -> tuple[str, str, int]:
             depth -= 1
         elif character == "," and depth == 0:
             comma = index
-    raise ValueError("a call without an end")
+    raise ValueError("a call has no closing parenthesis")

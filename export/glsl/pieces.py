@@ -1,7 +1,8 @@
 """Pieces of GLSL that all emitted shaders consist of.
 
-They compile as GLSL 330 and as GLSL ES 300: no implicit conversions, no reserved words. All names
-start with ``nca_``, so that they cannot clash with names of a target program.
+They compile as GLSL 330 and as GLSL ES 300, because they have no implicit conversions and no
+reserved words. All names start with ``nca_``, so that they cannot clash with names of a target
+program.
 """
 
 from collections.abc import Iterable
@@ -25,7 +26,7 @@ uint nca_hash(uint nca_v) {
 """
 
 GRID = """
-// Nearest value of a uniform grid, see nca.rule_settings.Quantizer.
+// The nearest value of a uniform grid (see nca.rule_settings.Quantizer).
 vec4 nca_grid(vec4 nca_v, float nca_range, float nca_zero, float nca_top) {
   vec4 nca_level = roundEven(clamp(nca_v / nca_range + nca_zero, 0.0, 1.0) * nca_top);
   return (nca_level / nca_top - nca_zero) * nca_range;
@@ -62,28 +63,28 @@ vec4 {read}(int nca_group, ivec2 nca_c) {{
 
 
 def number(value: float, digits: int = LITERAL_DIGITS) -> str:
-    """A float literal with a point or an exponent, because GLSL ES does not convert integers."""
+    """Emit a float literal with a point or an exponent; GLSL ES does not convert integers."""
     text = f"{float(np.float32(value)):.{digits}g}"
     return text if "." in text or "e" in text else text + ".0"
 
 
 def vector(values: Iterable[float], digits: int = LITERAL_DIGITS) -> str:
-    """A vec4 literal."""
+    """Emit a vec4 literal."""
     return f"vec4({', '.join(number(v, digits) for v in values)})"
 
 
 def matrix(block: Matrix, digits: int = LITERAL_DIGITS) -> str:
-    """A mat4 literal of a [4, 4] block; GLSL fills matrices column by column."""
+    """Emit a mat4 literal of a [4, 4] block; GLSL fills matrices column by column."""
     return f"mat4({', '.join(number(float(v), digits) for v in block.T.ravel())})"
 
 
 def group_count(channels: int) -> int:
-    """Number of groups of four channels."""
+    """Return the number of groups of four channels."""
     return -(-channels // 4)
 
 
 def state_code(settings: RuleSettings, state: StateFormat) -> tuple[float, float]:
-    """Scale and offset of a texel, whose value is ``(texel - offset) * scale``."""
+    """Return scale and offset of a texel, which has the value ``(texel - offset) * scale``."""
     if state != "rgba8":
         return 1.0, 0.0
     quantizer = settings.quantization.state or EIGHT_BIT_STATE
@@ -91,7 +92,7 @@ def state_code(settings: RuleSettings, state: StateFormat) -> tuple[float, float
 
 
 def coding(settings: RuleSettings, state: StateFormat) -> str:
-    """Functions that read and write texels of a state in a known format."""
+    """Emit functions that read and write texels of a state in a known format."""
     value, texel = "nca_t", "nca_v"
     if state == "rgba8":
         scale, offset = map(number, state_code(settings, state))
@@ -103,7 +104,7 @@ def coding(settings: RuleSettings, state: StateFormat) -> str:
 
 
 def outputs(groups: Iterable[int]) -> str:
-    """Output parameters of a function for groups."""
+    """Emit the output parameters of a function for groups."""
     return ", ".join(f"out vec4 nca_next{i}" for i, _ in enumerate(groups))
 
 
@@ -125,9 +126,10 @@ def only_used_channels(value: str, settings: RuleSettings, group: int) -> str:
 
 
 def reader(padding: Padding, fetch: str) -> tuple[str, str]:
-    """Name of the function that reads cells beyond the border, and its source unless ``fetch``.
+    """Return name and source of the function that reads cells beyond the border.
 
-    For all paddings but zeros, ``nca_pad`` has already moved the cell inside.
+    For all paddings but zeros, ``nca_pad`` has already moved the cell inside. The function is then
+    ``fetch``, and the source is empty.
     """
     if padding != "zeros":
         return fetch, ""

@@ -1,9 +1,10 @@
-"""A rule for programs that draw one image again and again: each pass reads the previous image.
+"""Emit a rule for programs that redraw one image, where each pass reads the previous image.
 
-The groups of the state are tiles of the image (:mod:`nca.exporters.glsl.tiles`). The second texel
-above the mark, which follows the tiles, counts the passes. A pass is a step, or half a step if
-cells die. In that case, the second half also needs group 0 from before the step, so the first half
-copies it into an additional tile.
+The groups of the state are tiles of the image (:mod:`nca.exporters.glsl.tiles`). The texel to the
+right of the tiles is the mark, see ``layout.glsl``. The texel two rows above the mark stores the
+number of passes so far. A pass runs a step or, for rules whose cells can die, half a step. In that
+case, the second half also needs the old values of group 0, so the first half copies them into an
+additional tile.
 """
 
 from nca.exporters.glsl.text import template
@@ -11,22 +12,22 @@ from nca.exporters.glsl.tiles import Tiles, arrange, small_size, tile_source
 from nca.exporters.settings import ExportOptions
 from nca.rule import Rule
 
-LARGEST_SIDE = 4096  # cells; in practice, the size of the image sets the number of cells
+LARGEST_SIDE = 4096  # in cells; in practice, the size of the image limits the grid
 
 
 def passes_per_step(rule: Rule) -> int:
-    """Number of passes that a step takes."""
+    """Return the number of passes that a step takes."""
     return 1 if rule.settings.alive_threshold is None else 2
 
 
 def ping_pong_tiles(rule: Rule, options: ExportOptions) -> Tiles:
-    """Layout of the tiles in a square image; if no grid size is given, cells fill the image."""
+    """Lay out the tiles in a square image; by default, they are as large as the image allows."""
     spare = passes_per_step(rule) - 1
     return arrange(rule, options.grid or LARGEST_SIDE, (1024, 1024), spare=spare)
 
 
 def ping_pong_grid(rule: Rule, options: ExportOptions) -> tuple[int, int]:
-    """Height and width of a state for a quick run."""
+    """Return height and width of a state for a quick test run."""
     return small_size(rule, ping_pong_tiles(rule, options).side)
 
 
@@ -36,12 +37,13 @@ def ping_pong_source(
     """Emit the functions of a pass, for a target that defines ``vec4 nca_read(ivec2 texel)``.
 
     A pass must first call ``nca_prepare(size of the image)``. ``nca_initial(texel)`` returns a
-    texel of the first image; ``nca_advance(texel)``, one of the image after that of ``nca_read``.
+    texel of the first image. ``nca_advance(texel)`` returns a texel of the next image, computed
+    from the image that ``nca_read`` reads.
 
     Args:
         rule: the rule.
-        options: digits and size of the grid.
-        seed: GLSL expression of the random seed.
+        options: digits of literals, state format, and size of the grid.
+        seed: GLSL expression for the random seed.
         fills_screen: see :func:`nca.exporters.glsl.tiles.tile_source`.
     """
     dies = rule.settings.alive_threshold is not None
@@ -65,7 +67,7 @@ vec4 nca_advance(ivec2 nca_texel) {
 }
 """
 ADVANCE_HALF = """
-bool nca_lives = false;  // the pass is the second half of a step
+bool nca_lives = false;  // whether this pass is the second half of a step
 
 vec4 nca_before(ivec2 nca_texel) {
   return nca_read(nca_texel + (nca_lives ? nca_corner(nca_groups) : ivec2(0)));

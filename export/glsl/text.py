@@ -1,4 +1,4 @@
-"""Text of shaders: templates, comments, and names of rules made safe for text and file names."""
+"""Text of shaders: templates, comments, and rule names that are safe in text and file names."""
 
 import re
 import unicodedata
@@ -16,10 +16,10 @@ OF_WINDOWS = re.compile(r"con|prn|aux|nul|com\d|lpt\d|conin|conout", re.IGNORECA
 
 
 def one_line(words: object) -> str:
-    """One line of plain ASCII that can neither end a comment nor continue a line.
+    """Convert words to one line of plain ASCII that can neither end a comment nor continue a line.
 
-    Compilers treat comments differently: a newline ends one, a backslash may continue it on the
-    next line, and some reject everything but ASCII.
+    A newline ends a comment. In some compilers, a backslash continues the comment on the next line.
+    Some compilers reject everything but ASCII.
     """
     text = unicodedata.normalize("NFKD", str(words))
     text = "".join(c for c in text if not unicodedata.combining(c))
@@ -30,13 +30,13 @@ def one_line(words: object) -> str:
 
 
 def file_name(name: str) -> str:
-    """A name that every file system accepts; ``rule`` if no character is left."""
+    """Make a name that every file system accepts; ``rule`` if no character is left."""
     stem = re.sub(r"[^A-Za-z0-9_-]+", "-", one_line(name)).strip("-_")[:60].rstrip("-_")
     return f"rule-{stem}" if OF_WINDOWS.fullmatch(stem) else stem or "rule"
 
 
 def file_names(names: Iterable[str]) -> list[str]:
-    """File names in the order of the rules' names, unique even if case is ignored."""
+    """Make file names in the order of the rules' names, unique even if case is ignored."""
     taken: set[str] = set()
     result = []
     for name in names:
@@ -60,7 +60,7 @@ def size_line(rule: Rule) -> str:
 
 
 def credit_lines(name: str, file: RuleFile) -> list[str]:
-    """Name, author and license of a rule."""
+    """Describe the name, size, author, source and license of a rule, one per line."""
     lines = [f"{one_line(name) or 'A rule'}: a neural cellular automaton, {size_line(file.rule)}."]
     for key, label in (("author", "Rule by"), ("source", "From"), ("license", "License")):
         if file.text(key):
@@ -74,7 +74,7 @@ def comment(lines: Sequence[str]) -> str:
 
 
 def template(name: str) -> str:
-    """A hand-written file of :mod:`nca.shaders`."""
+    """Read a hand-written file of :mod:`nca.shaders`."""
     return files("nca.shaders").joinpath(name).read_text(encoding="utf-8")
 
 

@@ -1,9 +1,10 @@
-"""A rule for targets with one texture per pass: the groups of the state are tiles of the texture.
+"""Emit a rule for targets with one texture per pass. Each group of four channels is a tile of it.
 
-Passes are drawn one after the other. So one buffer per group would be wrong: the second group would
+Passes are drawn one after the other. With one texture per group, the second group would therefore
 be computed from a first group that is already one step ahead. The tiles of one texture are drawn
-together, so they belong to the same step. Several such textures form a chain of passes, each of
-which runs a whole step.
+together, so they belong to the same step. Several such textures form a chain. If cells cannot die,
+each pass of the chain runs a whole step. Otherwise, two passes run a step: a step pass, and a life
+pass, which clears the cells that do not live.
 """
 
 from dataclasses import dataclass
@@ -15,10 +16,10 @@ from nca.exporters.glsl.text import template, without_repeats
 from nca.exporters.settings import ExportOptions
 from nca.rule import Rule
 
-# Shadertoy's smallest usual screen; tiles that fit in it fit everywhere.
+# The smallest common size of Shadertoy's screen. Tiles that fit on it fit on any screen.
 SMALLEST_SCREEN = (640, 360)
-LARGEST_SIDE = 256  # default number of cells along a side, at most
-FIGURE_SIDE = 72  # cells; the grid on which images that grow from one cell are trained by default
+LARGEST_SIDE = 256  # upper limit of the default number of cells per side
+FIGURE_SIDE = 72  # side of the default training grid of images that grow from one cell, in cells
 
 
 @dataclass(frozen=True)
@@ -31,20 +32,24 @@ class Tiles:
 
     @property
     def texture_size(self) -> tuple[int, int]:
-        """Width and height of a texture for the tiles and the mark on their right (layout.glsl)."""
+        """Width and height of a texture for the tiles, and one more column for the mark.
+
+        The mark is a texel that identifies a valid state, see ``layout.glsl``.
+        """
         return self.columns * self.side + 1, self.rows * self.side
 
 
 def arrange(
     rule: Rule, side: int | None, screen: tuple[int, int] = SMALLEST_SCREEN, *, spare: int = 0
 ) -> Tiles:
-    """Arrange the groups so that their tiles are as large as possible on a screen.
+    """Choose the number of columns that allows the largest tiles on a screen.
 
     Args:
         rule: the rule.
-        side: side of a tile in cells; default: what fits on the screen, at most 256.
+        side: side of a tile in cells; default: the largest multiple of 8 that fits on the screen,
+            at most 256.
         screen: width and height in texels.
-        spare: number of additional tiles, which follow those of the groups.
+        spare: number of additional tiles, which follow the tiles of the groups.
     """
     groups = group_count(rule.settings.channels) + spare
     width, height = screen
@@ -58,7 +63,10 @@ def arrange(
 
 
 def default_side(rule: Rule, pixels: int) -> int:
-    """Cells along a side by default, where a decoder draws a picture of ``pixels`` on a side."""
+    """Return the default number of cells per side.
+
+    For a rule with a decoder, it is the number of cells that draw a picture ``pixels`` wide.
+    """
     if rule.decoder is None:
         return LARGEST_SIDE
     least = FIGURE_SIDE if rule.settings.start == "center" else 1
@@ -66,23 +74,26 @@ def default_side(rule: Rule, pixels: int) -> int:
 
 
 def brush_radius(rule: Rule) -> float:
-    """Radius of the brush in cells: about as large on the screen with a decoder as without."""
+    """Return the radius of the brush in cells; it looks about equally large with a decoder."""
     return 10.0 if rule.decoder is None else max(20.0 / rule.settings.pixels_per_cell, 2.0)
 
 
 def small_grid(rule: Rule, options: ExportOptions) -> tuple[int, int]:
-    """Height and width of a state for a quick run on the smallest possible screen."""
+    """Return height and width of a state for a quick test run."""
     return small_size(rule, arrange(rule, options.grid).side)
 
 
 def small_size(rule: Rule, side: int) -> tuple[int, int]:
-    """Height and width of a state of at most ``side`` cells that fills a small screen."""
+    """Return height and width of a state, at most ``side`` each, for a small screen."""
     scale = rule.settings.pixels_per_cell
     return min(side, 48, 128 // scale), min(side, 64, 192 // scale)
 
 
 def screen_for(rule: Rule, tiles: Tiles, height: int, width: int) -> tuple[int, int]:
-    """Width and height of a screen that a state of this size fills, see :func:`tile_source`."""
+    """Return width and height of a screen that a state of ``height`` x ``width`` cells fills.
+
+    :func:`tile_source` explains how the size of the state follows from the screen.
+    """
     scale = 1 if rule.settings.start == "center" else rule.settings.pixels_per_cell
     return max(tiles.columns * width + 1, width * scale), max(tiles.rows, scale) * height
 
@@ -93,7 +104,7 @@ class TilePass:
 
     Attributes:
         reads: number of the pass whose texture contains the state before the step.
-        after: in a life pass, number of the pass that computed the step; None in a step pass.
+        after: number of the pass that computed the step, if this is a life pass; otherwise None.
         step: number of the step within the frame.
         last: whether it is the last pass of the frame, which also restarts and paints.
     """
@@ -105,10 +116,11 @@ class TilePass:
 
 
 def chain(rule: Rule, steps: int) -> list[TilePass]:
-    """Passes of one frame: each draws into its own texture and reads the previous one.
+    """List the passes of one frame; each draws into its own texture and reads earlier ones.
 
-    Textures are drawn in order. A pass that reads an earlier texture sees this frame; a pass that
-    reads its own or a later one sees the previous frame. So the first pass continues from the last.
+    Textures are drawn in order. A pass that reads an earlier texture gets the content of this
+    frame. A pass that reads its own texture or a later one gets the content of the previous frame.
+    The first pass therefore continues from the last one.
     """
     dies = rule.settings.alive_threshold is not None
     passes: list[TilePass] = []
@@ -131,22 +143,25 @@ def tile_source(
     seed: str | None = None,
     fills_screen: bool = False,
 ) -> str:
-    """Emit the code that all passes share; the target defines ``nca_before`` after it.
+    """Emit the code that all passes share.
 
-    ``nca_before(texel)`` is a texel of the state before the step. ``nca_after(texel)`` is a texel
-    of the state after it, only for rules with an alive threshold. Every pass first calls
-    ``nca_begin``. It then writes the result of ``nca_tile_step`` or ``nca_tile_life``; the last
-    pass applies ``nca_finish`` to that result. ``nca_view(pixel, size of the screen)`` is the image
-    on a screen, and ``nca_smooth(position)`` is the color at a position, in cells.
+    After this code, the target defines ``nca_before(texel)``, which returns a texel of the state
+    before the step. For rules with an alive threshold, it also defines ``nca_after(texel)``, which
+    returns a texel of the state after the step.
+
+    Every pass first calls ``nca_begin``. It then writes the result of ``nca_tile_step`` or
+    ``nca_tile_life``; the last pass applies ``nca_finish`` to that result. ``nca_view(pixel, size
+    of the screen)`` returns the color of a pixel of the screen. ``nca_smooth(position)`` returns
+    the color at a position in cells.
 
     Args:
         rule: the rule.
         tiles: layout of its groups.
         options: digits, state format, random seed.
         steps: steps per frame. Frame 0 shows the initial state; frame 1 runs the first steps.
-        seed: GLSL expression of the random seed; default: that of the options.
-        fills_screen: the texture is as large as the screen. Then a rule with a decoder has only as
-            many cells as fill the screen.
+        seed: GLSL expression for the random seed; default: the seed of the options.
+        fills_screen: whether the texture is as large as the screen. If so, a rule with a decoder
+            has only as many cells as are needed to fill the screen.
     """
     settings = rule.settings
     dies = settings.alive_threshold is not None
@@ -158,15 +173,15 @@ def tile_source(
 const int nca_columns = {tiles.columns};
 const int nca_rows = {tiles.rows};
 const int nca_groups = {group_count(settings.channels)};
-const int nca_side = {tiles.side};  // cells along a side, if they fit on the screen
-{seed_line}  // decides which cells fire
-const bool nca_is_exact = {"true" if exact else "false"};  // texels can hold any number
+const int nca_side = {tiles.side};  // cells per side, if they fit on the screen
+{seed_line}  // random seed of cell updates and initial noise
+const bool nca_is_exact = {"true" if exact else "false"};  // whether texels can hold any number
 const bool nca_wraps = {"true" if settings.wraps else "false"};
 const float nca_rgb_scale = {number(settings.rgb_scale)};
 const float nca_rgb_offset = {number(settings.rgb_offset)};
 
 ivec2 nca_size;  // cells across and down
-uint nca_base;   // hash of the step and the seed
+uint nca_base;   // hash of the step number and the seed
 
 vec4 nca_before(ivec2 nca_texel);
 {"vec4 nca_after(ivec2 nca_texel);" if dies else ""}
@@ -190,10 +205,10 @@ vec4 nca_mark() {{ return {"vec4(nca_size, nca_groups, 1)" if exact else "vec4(1
 
 
 def _zoom(rule: Rule, options: ExportOptions) -> str:
-    """GLSL expression of the cells per pixel of ``nca_screen``.
+    """Return a GLSL expression for the number of cells per pixel of ``nca_screen``.
 
-    A cell is drawn by as many pixels as its decoder was trained for, but an image that grows from
-    one cell is shown as a whole.
+    A cell covers as many pixels as the decoder was trained for. But an image that grows from one
+    cell is scaled so that all of it is visible.
     """
     if rule.decoder is None:
         return "min(1.0, 225.0 / nca_screen.y)"
@@ -213,7 +228,11 @@ def _picture(rule: Rule, options: ExportOptions) -> str:
 
 
 def _writer(name: str, function: str, rule: Rule) -> str:
-    """GLSL function that computes a texel: a group in its tile, or the old value elsewhere."""
+    """Emit a function that computes a texel.
+
+    Inside a tile, it returns the new values of the tile's group. Outside the tiles, it returns the
+    old value.
+    """
     groups = range(group_count(rule.settings.channels))
     values = [f"nca_n{g}" for g in groups]
     chosen = "".join(f"nca_group == {g} ? nca_n{g} : " for g in groups[:-1]) + values[-1]
@@ -239,7 +258,7 @@ void nca_begin(vec2 nca_screen, int nca_frame, int nca_step_of_frame) {{
 }}
 
 // The last pass of a frame may restart, erase under a brush, or plant under it. nca_brush is the
-// position and the radius of the brush, in cells; the radius is 0 if the brush does not touch.
+// position and the radius of the brush, in cells; the radius is 0 while the brush is not in use.
 vec4 nca_finish(ivec2 nca_texel, vec4 nca_value, bool nca_restart, vec3 nca_brush,
                 bool nca_plants) {{
   ivec2 nca_at;

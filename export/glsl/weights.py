@@ -43,18 +43,18 @@ class WeightBlocks:
         self.b2: Matrix = np.pad(b2, (0, fill))
 
     def first(self, hidden_group: int, group: int, filter_index: int) -> Matrix:
-        """Block of the first layer, [4 hidden, 4 channels]."""
+        """Return a block of the first layer, [4 hidden, 4 channels]."""
         j, g = 4 * hidden_group, 4 * group
         return self._w1[j : j + 4, g : g + 4, filter_index]
 
     def second(self, group: int, hidden_group: int) -> Matrix:
-        """Block of the second layer, [4 channels, 4 hidden]."""
+        """Return a block of the second layer, [4 channels, 4 hidden]."""
         j, g = 4 * hidden_group, 4 * group
         return self._w2[g : g + 4, j : j + 4]
 
 
 def matrix_count(rule: Rule) -> int:
-    """Number of 4x4 blocks of weights in an unrolled shader."""
+    """Return the number of 4x4 blocks of weights in an unrolled shader."""
     groups, hidden_groups = group_count(rule.settings.channels), group_count(rule.settings.hidden)
     return hidden_groups * groups * (len(rule.filters) + 1)
 
@@ -75,7 +75,7 @@ def choose_decoder_store(rule: Rule, choice: StoreChoice = "auto") -> Store:
 
 
 def step_texels(rule: Rule) -> int:
-    """Number of texels that hold the weights of a step; those of the decoder follow them."""
+    """Return the number of texels with the weights of a step, which those of the decoder follow."""
     groups, hidden_groups = group_count(rule.settings.channels), group_count(rule.settings.hidden)
     return groups + hidden_groups + 4 * matrix_count(rule)
 
@@ -83,11 +83,11 @@ def step_texels(rule: Rule) -> int:
 def pack_weights(rule: Rule) -> Matrix:
     """Arrange the weights for the store ``texture``.
 
-    Texel i lies at ``(i % 256, i // 256)``. First comes ``b2`` (one texel per group of channels),
-    then for every four hidden units: their ``b1`` (one texel), their matrices for every group of
-    channels and filter, and their matrices of the second layer for every group of channels. A
-    matrix is four texels, one per column. Padding to multiples of four is zero. The texels of a
-    decoder follow, see :func:`nca.exporters.glsl.decoder_weights.decoder_texels`.
+    Texel i lies at ``(i % 256, i // 256)``. First comes ``b2`` (one texel per group of channels).
+    Then follow, for every four hidden units, their ``b1`` (one texel), their matrices for every
+    group of channels and filter, and their matrices of the second layer for every group of
+    channels. A matrix is four texels, one per column. Padding to multiples of four is zero. The
+    texels of a decoder come last (see :func:`nca.exporters.glsl.decoder_weights.decoder_texels`).
 
     Returns:
         [rows, 256, 4] float32.

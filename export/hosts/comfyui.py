@@ -74,7 +74,7 @@ def build(name: str, file: RuleFile, options: ExportOptions) -> Files:
 
 
 def shader(name: str, file: RuleFile, options: ExportOptions) -> str:
-    """The fragment shader, GLSL ES 3.00."""
+    """Make the fragment shader, in GLSL ES 3.00."""
     rule = file.rule
     each = passes_per_step(rule)
     passes = STEPS * each + 2
@@ -82,7 +82,7 @@ def shader(name: str, file: RuleFile, options: ExportOptions) -> str:
         *credit_lines(name, file),
         "",
         "For ComfyUI's GLSL Shader node. IMAGE0 is the picture, and u_int0 is the random seed.",
-        "IMAGE1 is the state: connect it to image0 of a node of the same size to continue there.",
+        "IMAGE1 is the state. Connect it to image0 of a node of the same size to continue there.",
         "Any other image in image0 is ignored.",
         "The first pass prepares the state, and the last one draws the picture. Between them, each"
         f" step takes {'two passes' if each == 2 else 'one pass'}.",
@@ -117,7 +117,7 @@ def workflow(name: str, text: str, seed: int) -> dict[str, object]:
 
 
 def desktop_text(data: bytes) -> str:
-    """Convert a shader as the node does: to GLSL 330, without precision qualifiers."""
+    """Convert a shader to GLSL 330 without precision qualifiers, as the node does."""
     text = re.sub(r"precision \w+ \w+;\n", "", data.decode())
     return text.replace("#version 300 es", "#version 330 core", 1)
 

@@ -55,7 +55,7 @@ class Gallery(Target):
     def measure(
         self, rules: Rules, files: Files, options: ExportOptions, context: Context | None = None
     ) -> dict[str, Difference]:
-        # Measures the page of each rule.
+        # Measure the page of each rule.
         del files
         differences: dict[str, Difference] = {}
         for name, file in rules.items():
@@ -79,12 +79,12 @@ def _rule_files(stem: str, name: str, file: RuleFile, seed: int) -> Files:
 
 
 def side(rule: Rule) -> int:
-    """Cells along a side of a thumbnail: fewer if a decoder draws many pixels per cell."""
+    """Return the cells per side of a thumbnail, fewer if a decoder draws many pixels per cell."""
     return min(CELLS, PIXELS // rule.settings.pixels_per_cell)
 
 
 def thumbnail(rule: Rule, seed: int, context: Context | None = None) -> bytes:
-    """A PNG of the grown texture of a rule; a material is lit, if there is OpenGL."""
+    """Make a PNG of the grown texture of a rule; a material is lit if there is OpenGL."""
     try:
         used = context or open_headless()
     except GraphicsError:
@@ -109,7 +109,7 @@ def _drawn(context: Context, rule: Rule, seed: int) -> Image.Image:
 
 
 def zip_archive(files: Files) -> bytes:
-    """A zip archive; the same files always give the same bytes."""
+    """Make a zip archive; the same files always give the same bytes."""
     data = io.BytesIO()
     with zipfile.ZipFile(data, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in sorted(files.items()):
@@ -145,7 +145,7 @@ def _index(stems: Mapping[str, str], rules: Rules) -> bytes:
 
 
 def _credit(file: RuleFile) -> str:
-    """Author, source and license as sentences."""
+    """Format author, source and license as sentences."""
     words = [file.text(key) for key in ("author", "source")]
     words.append(file.text("license") or "No license given")
     return " ".join(f"{' '.join(part.split()).rstrip('.')}." for part in words if part)

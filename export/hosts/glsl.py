@@ -1,4 +1,4 @@
-"""Export a rule as plain GLSL with a manifest: version 330 for desktop, 300 es for WebGL 2."""
+"""Export a rule as plain GLSL (330 for desktop, 300 es for WebGL 2), with a manifest."""
 
 import json
 from typing import Any
@@ -32,55 +32,60 @@ FOLDERS: dict[Dialect, str] = {"330": "330", "300 es": "300es"}
 VERTEX = "fullscreen.vert"
 
 UNIFORMS = {
-    "nca_size": ["ivec2", "cells across and down; also the viewport of step, live and brush"],
-    "nca_code": ["vec2", "scale and offset of a texel, see state.value"],
-    "nca_base": ["uint", "step: hash(step + hash(seed)), see fires"],
+    "nca_size": ["ivec2", "cells across and down; also the viewport size of step, live and brush"],
+    "nca_code": ["vec2", "scale and offset for decoding a texel (see state.value)"],
+    "nca_base": ["uint", "step: hash(step number + hash(seed)) (see fires.base)"],
     "nca_state0, 1 ...": ["sampler2D", "textures of the state before the step, one per group"],
     "nca_after0, 1 ...": ["sampler2D", "live: textures that the step shaders drew"],
-    "nca_weights": ["sampler2D", "step, if weights.store is texture: weights.file, rgba32f"],
-    "nca_fields": ["sampler2D", "step, if NCA_FIELDS is defined: a texture, see fields"],
+    "nca_weights": ["sampler2D", "step, if weights.store is 'texture': weights.file as rgba32f"],
+    "nca_fields": [
+        "sampler2D",
+        "step, if NCA_FIELDS is defined: the texture described by fields",
+    ],
     "nca_tool": ["int", "brush: 0 erase, 1 plant, 2 noise, 3 the initial state"],
-    "nca_stroke": ["vec4", "brush: from x, y to x, y in cells, y down"],
-    "nca_radius": ["float", "brush: in cells; below 0: everywhere"],
+    "nca_stroke": ["vec4", "brush: x, y of the start, x, y of the end, in cells; y grows downward"],
+    "nca_radius": ["float", "brush: radius in cells; a negative radius paints everywhere"],
     "nca_number": ["uint", "brush: random seed of the noise"],
-    "nca_wraps": ["bool", "brush and screen: the state wraps, see state.tiles"],
-    "nca_picture": ["vec2", "colors: size of the texture drawn into"],
+    "nca_wraps": ["bool", "brush and screen: whether the state wraps (see state.tiles)"],
+    "nca_picture": ["vec2", "colors: size of the texture that the shader draws into"],
     "nca_colors_of_cells": ["sampler2D", "screen: the texture that the colors shader drew"],
     "nca_cells": ["vec2", "screen: size of the state"],
     "nca_camera": ["vec3", "screen: cell at the upper left corner, cells per pixel"],
     "nca_height": ["float", "screen: height of the image in pixels"],
-    "nca_smooth": ["int", "screen: 0 squares, 1 blend between cells, 2 blend and stay sharp"],
-    "nca_borders": ["float", "screen: strength of lines between tiles"],
-    "nca_transparent": ["bool", "screen: draw nothing beyond a state that does not wrap"],
-    "nca_ring": ["vec4", "screen: circle at x, y with a radius, in cells, and its strength"],
+    "nca_smooth": ["int", "screen: 0 square cells, 1 blended cells, 2 blended with sharper edges"],
+    "nca_borders": ["float", "screen: strength of lines between tiles, 0 to 1"],
+    "nca_transparent": ["bool", "screen: whether the area outside the state is transparent"],
+    "nca_ring": ["vec4", "screen: circle of the brush (x, y, radius in cells; strength, 0 to 1)"],
 }
 ORDER = [
     "Make three sets of textures (state, after, spare), each with one texture per group. Read them"
     " with nearest sampling, without mipmaps.",
-    "Start: draw the brush shaders into state with nca_tool 3, nca_radius -1, nca_number = seed.",
-    "Step: draw every step shader into the textures of its groups in after.",
-    "If there are live shaders, draw them into spare and swap state with spare; otherwise, swap"
-    " state with after.",
-    "Show: draw the colors shader into an 8-bit texture as large as the state (linear sampling,"
-    " mipmaps), then draw the screen shader. Every draw call has three vertices and no buffers.",
+    "Start: run the brush shaders on state, with nca_tool 3, nca_radius -1, nca_number = seed.",
+    "Step: run every step shader, which draws into the textures of its groups in after.",
+    "If there are live shaders, run them to draw into spare, and swap state with spare. Otherwise,"
+    " swap state with after.",
+    "Show: run the colors shader to draw into an 8-bit texture as large as the state (linear"
+    " sampling, mipmaps), then run the screen shader. Every draw call has three vertices and no"
+    " buffers.",
 ]
 FIELDS = {
-    "macro": "NCA_FIELDS: define it below #version of the step shaders to read nca_fields",
-    "texture": "rgba8, one texel per cell, nearest sampling; neutral: 0, 128, 128, 128",
+    "macro": "NCA_FIELDS; define it below the #version line of the step shaders, so that they read"
+    " nca_fields",
+    "texture": "rgba8, one texel per cell, nearest sampling; neutral values are 0, 128, 128, 128",
     "r": "direction: the texture is turned by 2 pi r / 256, clockwise",
-    "g": "size: with n = g - 128, the pattern is 1 + 3 n / 127 times as large if n is 0 or more,"
-    " otherwise 1 - 3 n / 127 times as small",
-    "b": "pace: a step is b / 128 times as long",
-    "a": "fraction of cells that fire: a / 128 times as many, up to all of them",
+    "g": "size: let n = g - 128 and f = 1 + 3 |n| / 127; the pattern is f times as large if n >= 0,"
+    " otherwise 1 / f times as large",
+    "b": "pace: the change in each step is multiplied by b / 128",
+    "a": "share: the probability that the cell fires is multiplied by a / 128, up to 1",
 }
 DECODED = (
-    "This rule has a decoder: the colors shader may draw into a texture of any size, nca_picture,"
-    " such as the given number of pixels per cell."
+    "This rule has a decoder: the colors shader can draw into a texture of any size, which is"
+    " passed as nca_picture. A good size is rule.decoder.scale pixels per cell."
 )
 
 
 def build(name: str, file: RuleFile, options: ExportOptions) -> Files:
-    """Make the shaders of both GLSL versions, the manifest, and a file of weights if needed."""
+    """Make the shaders in both GLSL versions, the manifest and, if needed, a weight file."""
     rule = file.rule
     store = choose_store(rule, options.weights)
     head = comment(credit_lines(name, file))
@@ -106,7 +111,7 @@ def build(name: str, file: RuleFile, options: ExportOptions) -> Files:
 
 
 def _steps(options: ExportOptions) -> int:
-    """Steps per frame that the manifest suggests; a program may choose another number."""
+    """Return the steps per frame that the manifest suggests; a program may choose other numbers."""
     return options.steps_per_frame or 8
 
 

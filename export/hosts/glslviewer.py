@@ -1,7 +1,7 @@
 """Export a rule for glslViewer: one fragment shader with several double buffers.
 
-Like Shadertoy, glslViewer draws the double buffers in order and swaps each one right after drawing
-it. So the same chain of passes works, see :mod:`nca.exporters.glsl.tiles`.
+Like Shadertoy, glslViewer draws the double buffers in order, and swaps each one right after drawing
+it. So the same chain of passes works (see :mod:`nca.exporters.glsl.tiles`).
 """
 
 from moderngl import Context
@@ -25,14 +25,15 @@ from nca.rulefile import RuleFile
 
 
 def build(name: str, file: RuleFile, options: ExportOptions) -> Files:
-    """One ``.frag`` file."""
+    """Make one ``.frag`` file."""
     rule = file.rule
     steps = free_steps(options)
     passes = chain(rule, steps)
     head = [
         *credit_lines(name, file),
         "",
-        f"Run: glslViewer {file_name(name)}.frag    Move the mouse to erase.",
+        f"Run it with: glslViewer {file_name(name)}.frag",
+        "Move the mouse to erase.",
         f"{steps} step{'s' if steps > 1 else ''} per frame. Tested in OpenGL, with the buffers in"
         " glslViewer's order, but not in glslViewer itself.",
     ]
@@ -48,7 +49,7 @@ def build(name: str, file: RuleFile, options: ExportOptions) -> Files:
 
 
 def _branches(cases: list[str], otherwise: str) -> str:
-    """One text per double buffer, selected by the macro that glslViewer defines for it."""
+    """Join one text per double buffer, which the macro that glslViewer defines for it selects."""
     text = ""
     for number, case in enumerate(cases):
         text += f"#{'el' if number else ''}if defined(DOUBLE_BUFFER_{number})\n{case}\n"
@@ -95,7 +96,7 @@ def _main(passes: list[TilePass], radius: float) -> str:
 
 
 def buffer_text(data: bytes, number: int | None) -> str:
-    """The shader text that glslViewer compiles for a double buffer; None: for the screen."""
+    """Return the text that glslViewer compiles for a double buffer; None: for the screen."""
     version, _, rest = data.decode().partition("\n")
     return f"{version}\n" + ("" if number is None else f"#define DOUBLE_BUFFER_{number}\n") + rest
 

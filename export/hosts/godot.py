@@ -63,7 +63,7 @@ vec3 nca_unit(vec3 nca_normal) {
 """
 PLACE = "(vec2(nca_at) + 0.5) * (vec2(nca_size) / vec2(nca_pixels))"
 GROUP = "layout(local_size_x = 8, local_size_y = 8, local_size_z = 1) in;\n"
-# Godot makes no mipmaps of textures that shaders write; without them, distant materials flicker.
+# Godot makes no mipmaps of textures that shaders write. Without mipmaps, distant materials flicker.
 MIPMAP = f"""
 {GROUP}layout(set = 0, binding = 0, rgba16f) restrict readonly uniform image2D nca_fine;
 layout(set = 0, binding = 1, rgba16f) restrict writeonly uniform image2D nca_coarse;
@@ -81,14 +81,14 @@ void main() {{
 CONSTANTS = """layout(push_constant, std430) uniform NcaConstants {
   ivec2 size;   // cells across and down
   uint step;    // number of the step
-  uint seed;    // determines which cells fire
-  vec4 brush;   // x, y, radius in cells (below 0: everywhere), tool: 0 erase, 1 plant, 3 restart
+  uint seed;    // random seed of cell updates and initial noise
+  vec4 brush;   // x, y, radius in cells (negative: everywhere), tool (0 erase, 1 plant, 3 restart)
 } nca_constants;
 """
 
 
 def build(name: str, file: RuleFile, options: ExportOptions) -> Files:
-    """Build the shaders ``nca_*.glsl``, the script ``nca_texture.gd`` and, if needed, weights."""
+    """Make the shaders ``nca_*.glsl``, the script ``nca_texture.gd`` and, if needed, weights."""
     rule = file.rule
     settings = rule.settings
     store = choose_store(rule, options.weights)
@@ -216,7 +216,7 @@ void main() {{
 
 
 def _draw(rule: Rule, options: ExportOptions, credit: list[str], store: Store) -> str:
-    """The shader that draws the textures of :func:`_texels`; a decoder draws them at any size."""
+    """Emit the shader that draws the textures of :func:`_texels`, with a decoder at any size."""
     texels = _texels(rule)
     # Godot converts some 8-bit textures from sRGB to linear colors, but never half-float textures.
     images = "".join(
@@ -255,7 +255,7 @@ void main() {{
 
 
 def _texels(rule: Rule) -> dict[str, str]:
-    """The textures to draw, and the texels of each as a GLSL expression."""
+    """List the textures to draw, each with a GLSL expression for its texels."""
     if rule.decoder is not None and not draws_maps(rule):
         return {"color": f"vec4(nca_color({PLACE}), 1.0)"}
     values = {name: _value(rule, at) for name, at in map_channels(rule.settings.maps).items()}
@@ -271,7 +271,7 @@ def _texels(rule: Rule) -> dict[str, str]:
 
 
 def _value(rule: Rule, channels: slice) -> str:
-    """The value of a map in its channels, one or three."""
+    """Return a GLSL expression for the value of a map in its channels, one or three."""
     if draws_maps(rule):
         parts = [drawn_value(c) for c in range(channels.start, channels.stop)]
         return parts[0] if len(parts) == 1 else f"vec3({', '.join(parts)})"
@@ -292,7 +292,7 @@ def run(
 def draw(
     files: Files, rule: Rule, options: ExportOptions, state: Tensor, context: Context
 ) -> Tensor:
-    """Draw the textures in OpenGL; return all maps in the order of the rule's maps, [N, h, w]."""
+    """Draw the textures in OpenGL, and return all maps in the rule's order, [N, h, w]."""
     height, width = state.shape[1:]
     scale = rule.settings.pixels_per_cell
     machine = ComputeMachine(context, files, rule, options, state)

@@ -1,6 +1,6 @@
 """Export rules as one HTML file for browsers with WebGL 2.
 
-If there are several rules, the user can paint the cells of one into the grid of another.
+If there are several rules, the user can paint cells of one rule into the grid of another.
 The page opens from ``file://`` and makes no requests. Its Content-Security-Policy allows only its
 own script and style, by their hashes.
 """
@@ -38,7 +38,7 @@ def page_html(rules: Rules, settings: PageSettings | None = None) -> bytes:
 
 
 def rendered_page(data: dict[str, Any], title: str, *, invites: bool = False) -> bytes:
-    """Make the page from its data; ``invites``: ask visitors for rules of their own."""
+    """Make the page from its data; ``invites``: whether it asks visitors for rules of their own."""
     return render_page(
         re.sub(r"\n\s+", "\n", page_source("page.html")),
         join_scripts(PAGE_SCRIPTS),

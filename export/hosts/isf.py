@@ -32,10 +32,10 @@ NEEDS_INTEGERS = """
 
 
 def frame_steps(rule: Rule, options: ExportOptions) -> int:
-    """Steps per frame: four by default; one or an even number is possible.
+    """Return the steps per frame, four by default; one or an even number is possible.
 
     Raises:
-        InputError: an odd number above one, which does not fit two alternating buffers.
+        InputError: the number is odd and above one, so it does not fit two alternating buffers.
     """
     steps = options.steps_per_frame or 4
     if steps > 1 and steps % 2:
@@ -44,13 +44,13 @@ def frame_steps(rule: Rule, options: ExportOptions) -> int:
 
 
 def buffer_tiles(rule: Rule, options: ExportOptions) -> Tiles:
-    """Layout of the tiles in a buffer."""
+    """Lay out the tiles in a buffer."""
     side = default_side(rule, PIXELS) if rule.decoder else None
     return arrange(rule, options.grid or side, ROOM)
 
 
 def build(name: str, file: RuleFile, options: ExportOptions) -> Files:
-    """One ``.fs`` file."""
+    """Make one ``.fs`` file."""
     steps = frame_steps(file.rule, options)
     tiles = buffer_tiles(file.rule, options)
     header = json.dumps(_header(name, file, options, tiles, steps), indent=2)
@@ -62,7 +62,7 @@ def build(name: str, file: RuleFile, options: ExportOptions) -> Files:
 
 
 def _targets(rule: Rule, steps: int) -> list[str]:
-    """The buffer that each pass but the last draws into."""
+    """List the buffers that the passes draw into, except for the last pass."""
     dies = rule.settings.alive_threshold is not None
     targets = []
     for step in range(steps):
@@ -173,7 +173,7 @@ out vec4 nca_out;
 
 
 def shader_text(data: bytes) -> str:
-    """The GLSL of an ISF file, preceded by the text that a program adds."""
+    """Return the GLSL of an ISF file, preceded by the text that a program adds."""
     return HEAD + data.decode().partition("*/")[2]
 
 

@@ -66,14 +66,14 @@ class Link(Target):
 
 
 def fragment(name: str, rule: Rule, fields: Fields | None = None) -> str:
-    """The part of an address from "#" on."""
+    """Return the part of an address from "#" on."""
     text = write_fields(fields) if fields else ""
     painted = f"&p={text}" if text else ""
     return f"#r={write_link(rule, choose_bits(rule))}&m={quote(rule_label(name), safe='')}{painted}"
 
 
 def _mapped(path: Path) -> Fields:
-    """The directions of a picture, on the coarse grid of a link."""
+    """Read the directions in a picture, on the coarse grid of a link."""
     picture = read_image(path)
     smaller = SIDE / max(picture.size)
     width, height = (max(1, round(side * smaller)) for side in picture.size)
@@ -81,7 +81,7 @@ def _mapped(path: Path) -> Fields:
 
 
 def choose_bits(rule: Rule) -> Bits:
-    """8 if the shortened rule looks about as similar as a second run of the original, else 16."""
+    """Return 8 if the shortened rule looks about like a second run of the original, else 16."""
     pictures = _pictures(rule)
     distance = PatchDistance(pictures[:1])
     own, short = (float(distance(p[1:])) for p in (pictures, _pictures(shortened(rule, 8))))
@@ -90,7 +90,7 @@ def choose_bits(rule: Rule) -> Bits:
 
 @torch.no_grad()
 def _pictures(rule: Rule) -> Tensor:
-    """Two runs, [2, 3, h, w]."""
+    """Draw the textures of two runs, [2, 3, h, w]."""
     state = rule(rule.initial_state(2, SIZE, SIZE), GROWN)
     return rule.to_image(state).nan_to_num().clamp(0, 1)
 

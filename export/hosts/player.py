@@ -1,7 +1,7 @@
 """One HTML file that runs any rule file or link that is dropped on it.
 
-It starts with the exported rules, which it stores as links; by default, these are half of the
-bundled ones, so that the page stays small. All rules run in general shaders.
+The file starts with the exported rules, which it stores as links. By default, these are half of the
+bundled rules, so that the page stays small. All rules run in general shaders.
 """
 
 import io
@@ -32,7 +32,7 @@ from nca.exporters.web.page import (
 from nca.exporters.web.target import WebTarget
 from nca.rulefile import RuleFile
 
-# Number of weights in all rules; if there are more, each has 8 bits, to keep the page small.
+# If all rules together have more weights, each weight has 8 bits, to keep the page small.
 MAX_WIDE_WEIGHTS = 20_000
 START = ("bricks", "bubbles", "coral", "honeycomb", "knit", "peacock", "scales", "weave")
 
@@ -75,7 +75,7 @@ def _small(picture: Image.Image) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class PlayerTarget(WebTarget):
-    """Compares the shaders with torch, with the rules as the page stores them."""
+    """Compares the shaders with torch, using the rules as the page stores them."""
 
     @override
     def measure(

@@ -33,10 +33,10 @@ KEYBOARD_CHANNEL = 2
 
 
 def frame_steps(rule: Rule, options: ExportOptions) -> int:
-    """Steps per frame: four, or two if cells die, because a step then takes two passes.
+    """Return the steps per frame: four, or two if cells die, because a step then takes two passes.
 
     Raises:
-        InputError: more steps than four buffers can run.
+        InputError: the four buffers cannot run so many steps.
     """
     most = 4 if rule.settings.alive_threshold is None else 2
     steps = options.steps_per_frame or most

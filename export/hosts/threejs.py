@@ -67,7 +67,7 @@ void main() {
 
 
 def build(name: str, file: RuleFile, options: ExportOptions) -> Files:
-    """The module and the page."""
+    """Make the module and the page."""
     rule = file.rule
     textures = _textures(rule)
     data = {
@@ -94,7 +94,7 @@ def build(name: str, file: RuleFile, options: ExportOptions) -> Files:
 
 
 def _textures(rule: Rule) -> list[tuple[list[str], str]]:
-    """Names of the maps of a material in each texture that it reads, and their values in GLSL."""
+    """List the textures of a material: the names of the maps in each, and their values in GLSL."""
     scale, offset = number(rule.settings.rgb_scale), number(rule.settings.rgb_offset)
     fine = draws_maps(rule)
 
@@ -121,7 +121,7 @@ def _textures(rule: Rule) -> list[tuple[list[str], str]]:
 
 
 def _drawing(rule: Rule, values: Sequence[str], digits: int) -> str:
-    """The shader that draws all textures, one per output."""
+    """Emit the shader that draws all textures, one per output."""
     settings, decoder, main = rule.settings, "", MAIN
     if draws_maps(rule):
         decoder = decoder_source(rule, details_source(rule, digits=digits))

@@ -41,7 +41,7 @@ vec4 nca_field_texel(ivec2 nca_at) {{ return texelFetch(sTD2DInputs[{input}], nc
 
 
 def frame_steps(rule: Rule, options: ExportOptions) -> int:
-    """One step per frame, because a Feedback TOP runs once per frame.
+    """Return 1 step per frame, because a Feedback TOP runs once per frame.
 
     Raises:
         InputError: more steps are requested.
@@ -56,7 +56,7 @@ def frame_steps(rule: Rule, options: ExportOptions) -> int:
 
 
 def build(name: str, file: RuleFile, options: ExportOptions) -> Files:
-    """``step*.frag``, ``live*.frag`` if cells die, ``view.frag`` and ``network.txt``."""
+    """Make ``step*.frag``, ``live*.frag`` if cells die, ``view.frag`` and ``network.txt``."""
     frame_steps(file.rule, options)
     rule = file.rule
     head = comment([*credit_lines(name, file), "", "For a GLSL TOP.", NOTE]) + "\n"
@@ -76,7 +76,7 @@ def build(name: str, file: RuleFile, options: ExportOptions) -> Files:
 
 
 def _shared(rule: Rule, options: ExportOptions, groups: int) -> str:
-    return f"""const uint nca_seed_number = {options.seed}u;  // decides which cells fire
+    return f"""const uint nca_seed_number = {options.seed}u;  // for cell updates and initial noise
 ivec2 nca_size;
 uint nca_base;
 
@@ -84,7 +84,10 @@ uint nca_base;
 
 
 def _fetch(function: str, first: int, groups: int) -> str:
-    """Read group g from input ``first + g``; samplers in an array need constant indices."""
+    """Emit code that reads group g from input ``first + g``.
+
+    Samplers in an array need constant indices.
+    """
     text = f"vec4 {function}(int nca_group, ivec2 nca_at) {{\n"
     for g in range(groups):
         texel = f"nca_decode(texelFetch(sTD2DInputs[{first + g}], nca_at, 0))"
@@ -94,7 +97,7 @@ def _fetch(function: str, first: int, groups: int) -> str:
 
 
 def _main(rule: Rule, part: Sequence[int], function: str, *, paints: bool) -> str:
-    """A main function that updates the state, and restarts or paints on request."""
+    """Emit a main function that updates the state, and restarts or paints on request."""
     declared = "".join(f"layout(location = {i}) out vec4 nca_out{i};\n" for i in range(len(part)))
     values = ", ".join(f"nca_n{i}" for i in range(len(part)))
     writes = ""
@@ -131,7 +134,7 @@ vec4 nca_painted(int nca_group, ivec2 nca_at, vec4 nca_value) {{
 
 
 def _step(rule: Rule, options: ExportOptions, part: Sequence[int]) -> str:
-    # The start functions include the hash; if cells die, the live shader paints instead.
+    # The start functions include the hash. If cells die, the live shader paints instead.
     text = (
         "uniform float nca_step_number;  // counts the steps: 0, 1, 2 ...\n"
         + _shared(rule, options, group_count(rule.settings.channels))
@@ -202,9 +205,9 @@ def _recipe(name: str, file: RuleFile, options: ExportOptions, buffers: list[int
     for index, count in enumerate(buffers):
         shader = f"step{index if several else ''}"
         lines.append(
-            f"{number}. Make a GLSL Multi TOP '{shader}': pixel shader {shader}.frag; inputs: all"
-            f" state TOPs in order; # of Color Buffers {count}; the same format; nearest sampling."
-            " Vectors: nca_step_number = absTime.frame"
+            f"{number}. Make a GLSL Multi TOP '{shader}' with the pixel shader {shader}.frag. Its"
+            f" inputs are all state TOPs in order. Set # of Color Buffers to {count}, the format of"
+            " 'zero', and nearest sampling. Vectors: nca_step_number = absTime.frame"
             + ("" if dies else ", nca_reset = 0, nca_brush = 0 0 0 0")
             + "."
         )
@@ -213,24 +216,24 @@ def _recipe(name: str, file: RuleFile, options: ExportOptions, buffers: list[int
         for index, count in enumerate(buffers):
             shader = f"live{index if several else ''}"
             lines.append(
-                f"{number}. Make a GLSL Multi TOP '{shader}': pixel shader {shader}.frag; inputs:"
-                f" all state TOPs in order, then all {groups} color buffers of step (through"
-                f" Render Select TOPs); # of Color Buffers {count}; the same format. Vectors:"
-                " nca_reset = 0, nca_brush = 0 0 0 0."
+                f"{number}. Make a GLSL Multi TOP '{shader}' with the pixel shader {shader}.frag."
+                f" Its inputs are all state TOPs in order, then the {groups} color buffers of step"
+                f" (through Render Select TOPs). Set # of Color Buffers to {count}, and the format"
+                " of 'zero'. Vectors: nca_reset = 0, nca_brush = 0 0 0 0."
             )
             number += 1
     lines += [
-        f"{number}. Make a Render Select TOP for every color buffer of '{last}'; set the Target TOP"
-        " of state0, state1 ... to them, in order.",
+        f"{number}. Make a Render Select TOP for every color buffer of '{last}'. Set the Target"
+        " TOPs of state0, state1 ... to these TOPs, in order.",
         f"{number + 1}. {_view_recipe(file.rule, side)}",
         f"{number + 2}. Set nca_reset to 1 for one frame to start. The extend mode of the inputs"
-        " does not matter: the shaders handle the borders themselves.",
+        " does not matter, because the shaders handle the borders themselves.",
         "",
         "Fields (optional): remove the '//' before '#define NCA_FIELDS' in the step shaders, and",
-        f"give them one more input, the last one: a TOP of {side} x {side}, 8-bit fixed (RGBA),",
+        f"give them one more input after the others, a TOP of {side} x {side}, 8-bit fixed (RGBA),",
         "nearest sampling, one texel per cell. First flip an upright picture vertically.",
-        *(f"{key.upper()}: {FIELDS[key]}." for key in "rgba"),
-        "Neutral: 0, 128, 128, 128.",
+        *(f"{key.upper()} is the {FIELDS[key]}." for key in "rgba"),
+        "Neutral values are 0, 128, 128, 128.",
     ]
     return "\n".join(lines) + "\n"
 
@@ -238,19 +241,19 @@ def _recipe(name: str, file: RuleFile, options: ExportOptions, buffers: list[int
 def _view_recipe(rule: Rule, side: int) -> str:
     if rule.decoder is None:
         return (
-            "Make a GLSL TOP 'view': pixel shader view.frag, input the Render Select of"
-            " color buffer 0; 8-bit; the resolution of the image."
+            "Make a GLSL TOP 'view' with the pixel shader view.frag. Its input is the Render Select"
+            " of color buffer 0. Set an 8-bit format, and the resolution of the image."
         )
     pixels = side * rule.settings.pixels_per_cell
     return (
-        "Make a GLSL Multi TOP 'view': pixel shader view.frag; inputs: the Render Selects of all"
-        f" color buffers, in order; 8-bit; {pixels} x {pixels}, or any other resolution: its"
-        " decoder draws finer detail at a higher one."
+        "Make a GLSL Multi TOP 'view' with the pixel shader view.frag. Its inputs are the Render"
+        f" Selects of all color buffers, in order. Set an 8-bit format, and {pixels} x {pixels} or"
+        " any other resolution. At a higher resolution, the decoder draws finer detail."
     )
 
 
 def shader_text(data: bytes, inputs: int) -> str:
-    """A shader, preceded by the text that TouchDesigner adds."""
+    """Put the text that TouchDesigner adds in front of a shader."""
     return (
         f"#version 450\nuniform sampler2D sTD2DInputs[{inputs}];\nin vec3 vUV;\n"
         "vec4 TDOutputSwizzle(vec4 c) { return c; }\n" + data.decode()

@@ -24,7 +24,7 @@ SCRIPT = "NcaTexture.cs"
 
 
 def build(name: str, file: RuleFile, options: ExportOptions) -> Files:
-    """``NAME.shader``, ``NAME.hlsl`` and ``NcaTexture.cs``."""
+    """Make ``NAME.shader``, ``NAME.hlsl`` and ``NcaTexture.cs``."""
     rule, stem = file.rule, file_name(name)
     credit = [*credit_lines(name, file), NOTE]
     free = replace(options, grid=None)  # the script sets the number of cells

@@ -1,8 +1,8 @@
 """Export rules as one JavaScript file that defines the element ``<nca-texture>`` for any page.
 
-A page that loads it can contain ``<nca-texture rule="NAME">``; without the attribute it runs the
-first rule. ``shaders/page/component.js`` describes the other attributes. The script makes no
-requests and adds no style to the page around it.
+A page that loads the file can contain ``<nca-texture rule="NAME">``. Without the attribute, the
+element runs the first rule. ``shaders/page/component.js`` describes the other attributes. The
+script makes no requests and adds no style to the page around the element.
 """
 
 from nca.exporters.target import Rules
@@ -20,7 +20,7 @@ def component_js(rules: Rules, settings: PageSettings | None = None) -> bytes:
     """Make the script.
 
     Args:
-        rules: rules by name; the attribute ``rule`` chooses one, by default the first.
+        rules: rules by name; the attribute ``rule`` chooses one (default: the first).
         settings: defaults of the element's attributes. The title is not used.
 
     Raises:

@@ -44,10 +44,10 @@ BINDINGS = {
 
 
 def build(name: str, file: RuleFile, options: ExportOptions) -> Files:
-    """``nca.wgsl``, ``nca.js`` to run it on a canvas, ``manifest.json``, and weights if needed.
+    """Make ``nca.wgsl``, ``nca.js`` to run it on a canvas, ``manifest.json``, and any weights.
 
     ``nca_fields.wgsl`` is the same module, but also reads a texture of fields. For a material,
-    ``example.html`` is a page that lights it.
+    ``example.html`` is a page that lights the material.
     """
     rule = file.rule
     store = _choose_store(rule, options)
@@ -86,7 +86,7 @@ def build(name: str, file: RuleFile, options: ExportOptions) -> Files:
 
 
 def _choose_store(rule: Rule, options: ExportOptions) -> Store:
-    """Where to store all weights: in the buffer if the step or the decoder has many."""
+    """Choose where to store all weights; if the step or the decoder has many, it is the buffer."""
     stores = [choose_store(rule, options.weights)]
     if rule.decoder is not None:
         stores.append(choose_decoder_store(rule, options.weights))
@@ -113,7 +113,7 @@ def run_with_fields(
     frames: int,
     fields: Tensor | None,
 ) -> Tensor:
-    """Like :func:`run`, with a texture of fields, [H, W, 4] uint8, if it is not None."""
+    """Run the shaders as :func:`run` does, with a texture of fields, [H, W, 4] uint8, if given."""
     code = state_code(rule.settings, options.state)
     runner = Runner(files, state, code, fields)
     return runner.steps(frames * free_steps(options), options.seed)

@@ -24,7 +24,7 @@ class Difference:
     Attributes:
         largest: largest absolute difference of any value; None if it was not measured.
         steps: number of steps from a grown state.
-        reason: reason why it was not measured; otherwise empty.
+        reason: reason why nothing was measured; otherwise empty.
         notes: other information for users.
     """
 
@@ -73,7 +73,7 @@ def compare(
 
 @torch.no_grad()
 def picture(rule: Rule, state: torch.Tensor) -> torch.Tensor:
-    """The picture of a state [C, H, W], or all maps of a material in their order, [N, h, w].
+    """Draw a state [C, H, W]: its picture, or all maps of a material in order, [N, h, w].
 
     Values are in [0, 1].
     """
@@ -81,7 +81,7 @@ def picture(rule: Rule, state: torch.Tensor) -> torch.Tensor:
 
 
 def rounding_notes(rule: Rule) -> tuple[str, ...]:
-    """Notes on why a rule that rounds differs from torch; empty for other rules."""
+    """Explain why a rule that rounds differs from torch; empty for other rules."""
     steps = [q.range / (q.levels - 1) for q in vars(rule.settings.quantization).values() if q]
     if not steps:
         return ()
@@ -92,7 +92,7 @@ def rounding_notes(rule: Rule) -> tuple[str, ...]:
 
 
 def grown_state(rule: Rule, height: int, width: int, seed: int) -> torch.Tensor:
-    """A grown state, [1, C, H, W]: 32 steps from the initial state plus some noise."""
+    """Run 32 steps from the initial state plus some noise; return the state, [1, C, H, W]."""
     state = rule.initial_state(1, height, width, seed=seed)
     generator = torch.Generator().manual_seed(seed)
     # If cells can die, the noise is strong enough that some live; a dead grid would stay zero.

@@ -72,7 +72,7 @@ class ComputeMachine:
         self._state, self._after = self._after, self._state
 
     def draw(self, names: Sequence[str], size: tuple[int, int]) -> dict[str, Tensor]:
-        """Draw the textures with these names, of a height and width; return them, [4, h, w]."""
+        """Draw the textures with these names in a given size; return them, [4, h, w] each."""
         high, wide = size
         textures = [self._context.texture((wide, high), 4, dtype="f4") for _ in names]
         self._run("nca_draw.glsl", [self._state, *textures], (wide, high))
@@ -83,7 +83,7 @@ class ComputeMachine:
         }
 
     def read(self) -> Tensor:
-        """The state, [C, H, W]."""
+        """Return the state, [C, H, W]."""
         channels, height, width = self._shape
         texels = decode_texels(self._state.read(), self._dtype, (self._groups, height, width, 4))
         return torch.from_numpy(from_texels(texels, self._code)[:channels])
@@ -95,7 +95,7 @@ class ComputeMachine:
         size: Sequence[int],
         number: int = 0,
     ) -> None:
-        """Run a shader for all cells or pixels; it writes the images that it only writes."""
+        """Run a shader for all cells or pixels, with ``images`` bound in order."""
         text = opengl_text(self._files[name])
         if name not in self._shaders:
             self._shaders[name] = self._context.compute_shader(text)
@@ -109,7 +109,7 @@ class ComputeMachine:
 
 
 def opengl_text(data: bytes) -> str:
-    """A compute shader for OpenGL: constants in a buffer, no descriptor sets.
+    """Convert a compute shader to OpenGL: put constants into a buffer, remove descriptor sets.
 
     It draws into floats, because the rounding to half floats would hide differences.
     """

@@ -32,7 +32,7 @@ class Draw:
         fragment: text of the fragment shader.
         target: name of the texture that it draws into.
         textures: names of the textures that it reads, by sampler.
-        uniforms: its uniforms, in addition to the uniforms of the frame.
+        uniforms: uniforms of the pass, in addition to the uniforms of the frame.
     """
 
     fragment: str
@@ -164,7 +164,7 @@ class LayerMachine:
             state: the state at step 0, [C, H, W].
             steps: number of steps.
             seed: random seed of the masks.
-            code: scale and offset of a texel, see :func:`nca.exporters.glsl.pieces.state_code`.
+            code: scale and offset of a texel (see :func:`nca.exporters.glsl.pieces.state_code`).
         """
         self.write("state", state, code)
         for step in range(steps):
@@ -213,7 +213,7 @@ class LayerMachine:
 
 
 def encode_texels(texel: npt.NDArray[Any], dtype: str) -> npt.NDArray[Any]:
-    """Convert numbers to the format of a texture: unchanged, half floats, or one of 256 levels."""
+    """Convert numbers to the format of a texture: float32, half floats, or one of 256 levels."""
     if dtype == "f1":
         return (texel.clip(0, 1) * 255).round().astype(np.uint8)
     return texel.astype(np.float32 if dtype == "f4" else np.float16)

@@ -45,7 +45,7 @@ def _joined(text: str) -> str:
 
 
 def _gap(before: str, after: str, *, gap: bool) -> str:
-    """The white space that must stay between two tokens."""
+    """Return the white space that must stay between two tokens."""
     if before.startswith("#") or after.startswith("#"):
         return "\n" if before else ""  # a preprocessor line
     last, first = before[-1:], after[0]
@@ -54,7 +54,7 @@ def _gap(before: str, after: str, *, gap: bool) -> str:
 
 
 def with_references(text: str, rule: Rule) -> str:
-    """Replace the literal weights of a shader by references.
+    """Replace the literal weights of a shader with references.
 
     ``@v7`` is texel 7 of :func:`nca.exporters.glsl.weights.pack_weights` as a vector; ``@m7`` is
     texels 7 to 10 as a matrix. The page contains all weights as bytes, and inserts the literals.
@@ -66,7 +66,7 @@ def with_references(text: str, rule: Rule) -> str:
 
 
 def without_references(text: str, rule: Rule, digits: int) -> str:
-    """Replace the references of :func:`with_references` by literals, as the page does."""
+    """Replace the references of :func:`with_references` with literals, as the page does."""
     texels = pack_weights(rule).reshape(-1, 4)
 
     def literal(match: re.Match[str]) -> str:

@@ -69,7 +69,7 @@ class PageSettings(Bounded):
             ones a texture. Others start with a texture, which compiles quickly, then switch to
             literals.
         state: format of the state. ``auto`` uses the most precise format that the device supports.
-        digits: digits of weights as literals; nine are exact.
+        digits: significant digits of weights as literals; nine reproduce a float32 exactly.
 
     Raises:
         InputError: a value is out of range.
@@ -105,12 +105,12 @@ class PageSettings(Bounded):
 
 
 def page_data(rules: Rules, settings: PageSettings, *, thumbnails: bool = True) -> dict[str, Any]:
-    """Everything that the player needs, as plain JSON data.
+    """Collect everything that the player needs, as plain JSON data.
 
     Args:
         rules: rules by the name that the page shows; the page starts with the first one.
         settings: initial values of the page.
-        thumbnails: add thumbnails for choosing a rule; a single rule never has one.
+        thumbnails: whether to add thumbnails for choosing a rule; a single rule never has one.
 
     Raises:
         InputError: there are no rules or more than 255, or a weight is not finite.
@@ -142,7 +142,7 @@ def check_count(rules: Rules) -> None:
 
 
 def player_data(settings: PageSettings) -> dict[str, Any]:
-    """The data of :func:`page_data` without the rules: shaders and initial values."""
+    """Collect the data of :func:`page_data` without the rules: shaders and initial values."""
     device = Capabilities("300 es", layers=True)
     return {
         "vertex": vertex_shader(device.dialect),
@@ -173,7 +173,7 @@ def _short(text: str, prefix: str = "_") -> str:
 
 
 def script_json(data: object) -> str:
-    """JSON for a ``script`` element: no text in it can end the element."""
+    """Write JSON for a ``script`` element, so that no text in it can end the element."""
     text = json.dumps(data, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
@@ -195,17 +195,17 @@ def _rule_data(name: str, file: RuleFile, settings: PageSettings, groups: int) -
 
 
 def rule_label(name: str) -> str:
-    """The name of a rule as the page shows it."""
+    """Return the name of a rule as the page shows it."""
     return _one_line(name) or "texture"
 
 
 def credit(file: RuleFile) -> str:
-    """Author and license."""
+    """Describe the author and the license of a rule in one line."""
     return ", ".join(filter(None, (_one_line(file.text(key)) for key in ("author", "license"))))
 
 
 def tensor_bytes(rule: Rule) -> bytes:
-    """``filters``, ``w1``, ``b1``, ``w2``, and if present ``b2`` and a decoder, as float32."""
+    """Return ``filters``, ``w1``, ``b1``, ``w2``, any ``b2`` and any decoder as float32."""
     tensors = [rule.filters, *rule.parameters()]
     return b"".join(tensor.detach().numpy().astype("<f4").tobytes() for tensor in tensors)
 
@@ -219,18 +219,18 @@ def _stores(rule: Rule, choice: StoreChoice) -> tuple[Store, ...]:
 
 
 def _inline_decoder(rule: Rule, choice: StoreChoice) -> str | None:
-    """``nca_details`` with references to weights; None: the general decoder is used."""
+    """Emit ``nca_details`` with references to weights; None if the general decoder is used."""
     if rule.decoder is None or choose_decoder_store(rule, choice) == "texture":
         return None
     return compact_shader(with_references(details_source(rule), rule))
 
 
 def _inline_passes(rule: Rule, groups: int) -> dict[str, list[dict[str, Any]]]:
-    """Passes of a step with inline weights, by number of outputs of the device.
+    """Make the passes of a step with inline weights, by number of outputs of the device.
 
     The weights are references, which the page replaces by literals.
     """
-    # Four outputs hold 16 channels: only larger rules benefit from a device with eight outputs.
+    # Four outputs hold 16 channels, so only larger rules benefit from a device with eight outputs.
     passes = {}
     for outputs in (4, 8) if groups > 4 else (4,):
         device = Capabilities(
@@ -247,7 +247,7 @@ def _inline_passes(rule: Rule, groups: int) -> dict[str, list[dict[str, Any]]]:
 
 
 def thumbnail(file: RuleFile) -> Image.Image:
-    """A small image of the texture: from the file, or freshly grown."""
+    """Make a small image of the texture, from the file or freshly grown."""
     picture = _kept_thumbnail(file.info.get("thumbnail"))
     if picture is None:
         state = file.rule.initial_state(1, THUMBNAIL_SIZE, THUMBNAIL_SIZE)
@@ -276,7 +276,7 @@ def join_scripts(names: tuple[str, ...], constants: str = "") -> str:
 
 
 def _of_page(entry: Any) -> Any:
-    """The controls without what scripts do not need: window controls, reasons, icons, sections."""
+    """Return the controls that scripts need: no window controls, reasons, icons or sections."""
     if isinstance(entry, list):
         return [_of_page(one) for one in entry if not _of_window(one)]
     if isinstance(entry, dict):
@@ -290,7 +290,7 @@ def _of_window(entry: Any) -> bool:
 
 
 def page_source(name: str) -> str:
-    """A hand-written file of the page."""
+    """Read a hand-written file of the page."""
     return template(f"page/{name}")
 
 
@@ -302,7 +302,7 @@ def render_page(
     Args:
         text: the template; it includes ``page/head.html``, which needs a title.
         script, style: script and style of the page.
-        allowed: the rest of its Content-Security-Policy, such as sources of images.
+        allowed: the rest of the page's Content-Security-Policy, such as sources of images.
         scripts: sources of other scripts.
         values: values for the template.
     """
@@ -321,7 +321,7 @@ def render_page(
 
 
 def content_hash(text: str) -> str:
-    """The hash of a script or style for a Content-Security-Policy."""
+    """Return the hash of a script or style for a Content-Security-Policy."""
     return "'sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() + "'"
 
 

@@ -38,6 +38,6 @@ class WebTarget(Target):
         return measure_page(data, rules, context)
 
     def is_file(self, rules: Rules, out: Path) -> bool:
-        """Always true; any extension is allowed."""
+        """Return true, because any extension is allowed."""
         del rules, out
         return True

@@ -95,7 +95,7 @@ class Runner:
         self._write(state)
 
     def _texture_of(self, fields: Tensor) -> Any:
-        """The texture of fields, [H, W, 4] uint8."""
+        """Make the texture of fields, [H, W, 4] uint8."""
         usage = self.wgpu.TextureUsage
         size = (self.shape[2], self.shape[1], 1)
         texture = self.device.create_texture(
@@ -148,7 +148,7 @@ class Runner:
         self.device.queue.submit([encoder.finish()])
 
     def bind_group(self, entry: str, pipeline: Any, words: bytes, textures: dict[int, Any]) -> Any:
-        """Bind all that an entry point reads: NcaFrame, textures by binding, weights, fields."""
+        """Bind what an entry point reads: NcaFrame, textures by binding, weights, and fields."""
         frame = self.device.create_buffer_with_data(data=words, usage=self.wgpu.BufferUsage.UNIFORM)
         entries = [{"binding": 0, "resource": {"buffer": frame, "offset": 0, "size": len(words)}}]
         entries += [

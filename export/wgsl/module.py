@@ -28,7 +28,7 @@ PADDINGS: dict[Padding, str] = {
 
 
 def module(rule: Rule, options: ExportOptions, store: Store, *, fields: bool = False) -> str:
-    """Make the WGSL text; with ``fields``, the shader also reads a texture of fields."""
+    """Make the WGSL text; ``fields``: whether the shader also reads a texture of fields."""
     settings = rule.settings
     groups = group_count(settings.channels)
     scale, offset = map(number, state_code(rule.settings, options.state))

@@ -14,8 +14,8 @@ class Texture:
     """A texture that a renderer reads.
 
     Attributes:
-        maps: the maps in it; several maps have a channel each.
-        format: the format as which a renderer reads it.
+        maps: the maps in the texture; if there are several, each has one channel.
+        format: the format in which a renderer reads the texture.
         drawn_as: the format of the view into which the shader draws.
     """
 
@@ -33,13 +33,13 @@ TEXTURES = {
 
 
 def textures_of(rule: Rule) -> dict[str, Texture]:
-    """The textures of a rule, in the order of the outputs of ``nca_textures``."""
+    """List the textures of a rule, in the order of the outputs of ``nca_textures``."""
     held = map_channels(rule.settings.maps).keys()
     return {name: texture for name, texture in TEXTURES.items() if held & set(texture.maps)}
 
 
 def describe_textures(rule: Rule) -> list[dict[str, str]]:
-    """The entry of the manifest."""
+    """Return the entry of the manifest."""
     return [
         {"name": name, "format": texture.format, "drawn_as": texture.drawn_as, **_held(texture)}
         for name, texture in textures_of(rule).items()
@@ -57,13 +57,13 @@ def _held(texture: Texture) -> dict[str, str]:
 
 
 def texture_outputs(rule: Rule) -> str:
-    """The outputs of ``nca_textures``."""
+    """Emit the outputs of ``nca_textures``."""
     names = enumerate(textures_of(rule))
     return "\n".join(f"  @location({i}) {name}: vec4f," for i, name in names)
 
 
 def texture_body(rule: Rule) -> str:
-    """The lines of ``nca_textures`` that compute the outputs at a place."""
+    """Emit the lines of ``nca_textures`` that compute the outputs at a place."""
     return "\n".join(f"  {line}" for line in _lines(rule))
 
 

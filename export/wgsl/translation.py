@@ -24,7 +24,7 @@ SPELLING = (
 
 
 def function_body(source: str, name: str) -> str:
-    """The body of the last function of GLSL text, called ``name``, in WGSL."""
+    """Translate the body of the last function of GLSL text, which is called ``name``, to WGSL."""
     body = source.partition(f" {name}(")[2].partition("{\n")[2].rpartition("}")[0]
     body = re.sub(r"^\s*#.*\n", "", body, flags=re.MULTILINE)  # what #ifdef encloses always stays
     for pattern, spelling in SPELLING:
@@ -33,7 +33,7 @@ def function_body(source: str, name: str) -> str:
 
 
 def fill_template(name: str, values: Mapping[str, str]) -> str:
-    """A hand-written file of :mod:`nca.shaders`, in which ``@@KEY@@`` becomes the value of KEY."""
+    """Read a hand-written file of :mod:`nca.shaders`; ``@@KEY@@`` becomes the value of KEY."""
     text = template(name)
     for key, value in values.items():
         text = text.replace(f"@@{key}@@", value)

@@ -14,7 +14,7 @@ from nca.options import flatten
 from nca.system.files import read_regular
 
 FLAG = "--config"
-HELP = "Take options from a .toml file, or from the settings.json of an earlier run."
+HELP = "Read options from a .toml file, or from the settings.json of an earlier run."
 MAX_BYTES = 10**6
 # These options in the settings.json of an earlier run are about its own folder and output.
 OF_ONE_RUN = {"out", "resume", "overwrite", "quiet"}

@@ -117,7 +117,7 @@ class OptimizerSettings(Bounded):
     device: DeviceName = "auto"
     """Device; cuda: NVIDIA GPU, mps: Apple GPU; auto: cuda if possible, else cpu."""
     precision: Literal["float32", "bfloat16", "float16"] = "float32"
-    """Number format of the layers; float16 needs a GPU."""
+    """Number format for computing the network; float16 needs a GPU."""
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,7 @@ class TrainSettings(Bounded):
     """Output folder."""
     limits: Annotated[Limits, WITHOUT_TITLE] = field(default_factory=lambda: Limits(minutes=20.0))
     preset: Preset = "small"
-    """Sets the defaults of the other options; lesson20: those of fast.ai's course, for a GPU."""
+    """Set of defaults for the other options; lesson20: those of fast.ai's course, for a GPU."""
     run: RunSettings = field(default_factory=RunSettings)
     images: DataSettings = field(default_factory=DataSettings)
     diffusion: DiffusionSettings = field(default_factory=DiffusionSettings)

@@ -47,15 +47,17 @@ class PromptSettings(Bounded):
 
 @dataclass(frozen=True)
 class LossSettings(Bounded):
-    """How the loss is computed: features of the texture and the image, compared by a statistic."""
+    """The loss compares statistics of features that a network computes for texture and image."""
 
     features: Annotated[str, NAME] = "builtin"
     """Network that computes the features: builtin, random, vgg16, vgg19, squeezenet1_1, or a file
     with the weights of a network."""
     statistic: Annotated[str, NAME] = "wasserstein"
-    """How features are compared: wasserstein, gram, transport, moments, or lesson20."""
+    """Statistic of the features: wasserstein, gram (the usual choice in papers), transport,
+    moments, or lesson20."""
     layer_weights: Annotated[NamedWeights, LAYER_WEIGHTS] = field(default_factory=dict)
-    """How much each layer of features counts; metrics.jsonl of an earlier run lists the layers."""
+    """Weights of the network's layers in the loss; metrics.jsonl of an earlier run lists the
+    layers."""
     texture_weight: Weight = 1.0
     """Weight of the texture loss."""
     border: Annotated[Literal["reflect", "zeros"], tyro.conf.Fixed] = "reflect"

@@ -75,9 +75,9 @@ class FeatureSettings(Bounded):
     pooling: Pooling = "max"
     """How a pretrained network downsamples; average: larger strokes, blur: no woven pattern."""
     style_layers: Annotated[tuple[str, ...], LAYERS] = ()
-    """Layers for the style; default: the network's usual ones."""
+    """Layers for the style; default: the usual ones of the network."""
     content_layers: Annotated[tuple[str, ...], LAYERS] = ()
-    """Layers for the content; default: the network's usual one."""
+    """Layers for the content; default: the usual one of the network."""
     border: Annotated[Literal["reflect", "zeros"], tyro.conf.Fixed] = "reflect"
     """Padding of a pretrained network. The lesson pads with zeros."""
 
@@ -146,7 +146,7 @@ class OptimizerSettings(Bounded):
     device: DeviceName = "auto"
     """Device; auto: cuda (NVIDIA GPU) if possible, else cpu."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    """Number format of the layers; auto: whichever is faster."""
+    """Number format for computing the network; auto: the faster one."""
 
 
 @dataclass(frozen=True)
@@ -178,7 +178,7 @@ class StyleSettings(Bounded):
     out: Folder
     """Output folder; for a video, the output file: .mp4, .webp, .gif or .png."""
     preset: Preset = "standard"
-    """Sets the defaults of the other options; lesson20, lesson20-noise: as in fast.ai's course."""
+    """Set of defaults for the other options; lesson20, lesson20-noise: as in fast.ai's course."""
     movie: Movie = "webp"
     """Format of the movie; mp4 requires imageio-ffmpeg."""
     run: RunSettings = field(default_factory=RunSettings)

@@ -44,7 +44,7 @@ class MaterialSettings(Bounded):
     image, they are estimated from it. Default: for a material, all its maps; for one image, only
     its color."""
     map_weights: NamedWeights = field(default_factory=dict)
-    """Map names and their weights in the loss; the default weight is 1."""
+    """Weights of maps in the loss, such as `normal 2`; the default weight is 1."""
 
 
 @dataclass(frozen=True)
@@ -59,10 +59,11 @@ class TaskSettings(Bounded):
     restore: bool = False
     """Instead of learning a texture, learn to remove noise and repair damage in the image."""
     also: tuple[Picture, ...] = ()
-    """Up to two more images, which the same rule learns. The strength of the noise in the initial
-    state selects the image that grows."""
+    """Up to two more images, which the same rule learns. Each image grows from an initial state
+    with noise of a different strength."""
     presets: tuple[Preset, ...] = ()
-    """For a folder of images: presets; one rule is trained for each image and each preset."""
+    """Presets for a folder of images. One rule is trained for every combination of an image and a
+    preset."""
     material: Annotated[MaterialSettings, tyro.conf.arg(name="material", prefix_name=False)] = (
         field(default_factory=MaterialSettings)
     )
@@ -89,17 +90,17 @@ class RuleOptions(Bounded):
     hidden: Annotated[int, Between(1, 1024)] = 32
     """Number of hidden units (inner values of the network)."""
     update_rate: Annotated[float, Between(1e-3, 1), tyro.conf.arg(metavar="P")] = 0.5
-    """Probability that a cell updates at each step."""
+    """Probability that a cell updates in each step."""
     padding: Literal["circular", "zeros", "reflect", "replicate"] = "circular"
-    """What lies past the edge; circular: the opposite edge."""
+    """What cells see beyond the edge of the grid; circular: the opposite edge."""
     state: Literal["rgba32f", "rgba8"] = "rgba32f"
-    """Store cell values as 32-bit floats or as bytes."""
+    """Format of cell values that the rule is trained for: 32-bit floats, or bytes."""
     decoder: Annotated[int, OneOf((0, *range(2, 17))), tyro.conf.arg(metavar="N")] = 0
     """Let a second network draw each cell as NxN pixels; 0: off."""
     noise: Annotated[float, Between(0, 10)] = 0.0
     """Strength of the noise in the initial state; 0: none."""
     dilation: Annotated[int, Between(1, 3)] = 1
-    """With 2 or 3, cells also see cells at this distance."""
+    """Distance of additional neighbors that each cell sees, 2 or 3; 1: none."""
 
     @property
     def wraps(self) -> bool:
@@ -112,7 +113,7 @@ class UnrollSettings(Bounded):
     """Grid size and steps per iteration."""
 
     grid: Side = 64
-    """Cells per side of the grid in the first part of training; need not match --size."""
+    """Cells per side of the grid in the first part of training; may differ from --size."""
     late_grid: Side = 96
     """Cells per side of the grid in the later part of training."""
     steps: Annotated[tuple[int, int], Between(1)] = (16, 32)
@@ -175,18 +176,20 @@ class OptimizerSettings(Bounded):
     final_rate: Rate = 0.03
     """Final learning rate, as a fraction of the peak."""
     filter_scale: tuple[float, ...] = (1.0, 0.25, 0.25, 0.1)
-    """Learning rate of the weights of each filter, relative to --learning-rate."""
+    """Learning rate for the weights of each filter (own value, two gradients, Laplacian), relative
+    to --learning-rate."""
     cap_gradients: Annotated[
         bool,
         tyro.conf.arg(
-            help="Turn off gradient clipping, and keep grids that blew up, which are otherwise "
-            "left out."
+            help="Turn off gradient clipping, and do not ignore the gradients of grids with values "
+            "outside -3 to 3."
         ),
     ] = True
-    """Clip the norm of each grid's gradient at the batch median; skip grids that blew up."""
+    """Whether to clip the norm of each grid's gradient at the batch median, and to ignore the
+    gradients of grids with values outside -3 to 3."""
     ema: Annotated[float, Between(0, 0.9999)] = 0.98
-    """Save a moving average of the weights: the closer to 1, the more iterations it covers. 0: save
-    the weights of the last iteration."""
+    """Decay of the moving average of the weights that is saved; the closer to 1, the more
+    iterations it covers. 0: save the weights of the last iteration."""
 
     def __post_init__(self) -> None:
         """Check values."""
@@ -204,7 +207,7 @@ class ComputeSettings(Bounded):
     backend: Literal["auto", "torch", "native", "triton"] = "auto"
     """Implementation that runs the steps; `nca info RULE` lists what works on this machine."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    """Number format that the network computes in; auto: whichever is faster."""
+    """Number format for computing the network; auto: the faster one."""
 
 
 # Options of the loss that --grow does not use, and their defaults.
@@ -220,23 +223,25 @@ class TrainSettings(Bounded):
 
     A rule is a tiny neural network that grows the texture of the image. The output folder will
     contain `rule.safetensors`, a preview, an animation of the growing texture, and the loss over
-    time, as a plot and as numbers. The loss measures how much the texture differs from the image.
+    time, as a plot and as numbers. The loss measures how much the texture differs from the image,
+    and penalizes large cell values. Lower is better.
     """
 
     picture: Annotated[Picture, tyro.conf.Positional]
-    """Image, folder of images (one rule each), or folder with the maps of a material."""
+    """An image, a folder of images (one rule is trained for each), or a folder with the maps of a
+    material."""
     out: Folder
     """Output folder."""
     limits: Annotated[Limits, WITHOUT_TITLE] = field(default_factory=Limits)
     preset: Preset = "small"
-    """Set the defaults of the other options: tiny (smallest rule), small, full (best quality),
-    material (several maps), noise (size and speed of the pattern stay adjustable), lesson20 (as in
-    fast.ai's lesson 20)."""
+    """Set of defaults for the other options. tiny: smallest rule; small: short training; full: best
+    quality; material: several maps; noise: size and speed of the pattern stay adjustable; lesson20:
+    as in fast.ai's lesson 20."""
     size: Annotated[int, Between(32, 1024)] = 128
     """Width and height to which the image is cropped and scaled, in pixels. Without --decoder, one
     pixel is one cell."""
     view: bool = False
-    """Open a window that shows the rule during training."""
+    """Show the texture in a window during training."""
     run: RunSettings = field(default_factory=RunSettings)
     task: TaskSettings = field(default_factory=TaskSettings)
     rule: RuleOptions = field(default_factory=RuleOptions)

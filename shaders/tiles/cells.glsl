@@ -8,7 +8,7 @@ vec3 nca_color(ivec2 nca_at) {
   return clamp(nca_fetch(0, nca_cell).rgb * nca_rgb_scale + nca_rgb_offset, 0.0, 1.0);
 }
 
-// The color at a position in cells, smooth between their centers.
+// The color at a position in cells, blended between the centers of cells.
 vec3 nca_smooth(vec2 nca_point) {
   vec2 nca_low = floor(nca_point - 0.5), nca_part = nca_point - 0.5 - nca_low;
   ivec2 nca_a = ivec2(nca_low), nca_b = nca_a + 1;

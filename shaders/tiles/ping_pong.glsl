@@ -1,6 +1,6 @@
 
-// The number of passes so far, two texels above the mark. It restarts from 0 before it exceeds what
-// a float can hold exactly.
+// Two texels above the mark is the number of passes so far. It restarts from 0 before it exceeds
+// what a float can hold exactly.
 ivec2 nca_count_place() { return nca_mark_place() + ivec2(0, 2); }
 int nca_count() { return int(nca_read(nca_count_place()).x + 0.5); }
 float nca_counted() { return float((nca_count() + 1) % 16777216); }

@@ -36,7 +36,7 @@ def test_half_of_the_cells_fire_in_8_bits_and_others_in_the_next_step(small: Non
         rule.w2.fill_(0.5 / page.HIDDEN)
     with page.open_page(rule) as opened:
         values = "new Float32Array(rule.channels * rule.size ** 2)"
-        opened.evaluate(f"rule => ways.distill.write({values})", page.plain(rule))
+        opened.evaluate(f"rule => ways.distill.write({values})", page.page_rule(rule))
         seen = [
             opened.evaluate("(ways.distill.step(), [...ways.distill.read()].slice(0, 1024))")
             for _ in range(2)
@@ -51,7 +51,7 @@ def test_half_of_the_cells_fire_in_8_bits_and_others_in_the_next_step(small: Non
 def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CHROMIUM", raising=False)
     monkeypatch.setenv("PATH", "")
-    with pytest.raises(InputError, match="no Chromium was found; install it"):
+    with pytest.raises(InputError, match="no Chromium or Chrome was found; install one"):
         page.run(BenchPageSettings())
     ticks = iter([0.0, 1.0, 200.0])
     monkeypatch.setattr("time.monotonic", lambda: next(ticks))

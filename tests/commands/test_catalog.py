@@ -34,7 +34,8 @@ def test_an_option_has_its_values_default_and_group() -> None:
         "PATH",
         (),
         None,
-        "Image, folder of images (one rule each), or folder with the maps of a material.",
+        "An image, a folder of images (one rule is trained for each), or a folder with the maps of "
+        "a material.",
         "",
     )
     assert options["--preset"].choices == ("tiny", "small", "full", "material", "noise", "lesson20")

@@ -96,4 +96,4 @@ def test_style_and_ddpm_take_one_too(capsys: pytest.CaptureFixture[str]) -> None
 def test_the_help_names_it(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["train", "--help"])
-    assert "Option --config FILE: Take options from a .toml file" in capsys.readouterr().out
+    assert "Option --config FILE: Read options from a .toml file" in capsys.readouterr().out

@@ -254,6 +254,10 @@ def test_what_cannot_be_opened_gets_one_line_and_changes_nothing(page, still_pag
             "cut.safetensors: it is not a .safetensors file, or it is incomplete",
         ),
         "long.safetensors": (data + b"\0", "it is incomplete or damaged"),
+        "odd.safetensors": (
+            rule_bytes(DECODED).replace(b"order", b"ordre", 1),
+            "unknown decoder setting 'ordre'; possible: scale, order, hidden, activation",
+        ),
         "a.json": (b'{"model_names": 1}', "a.json: model_names must be a list of names"),
         "b.json": (b"\xff", "b.json: it is not text"),
     }

@@ -1,4 +1,4 @@
-"""Pictures of floors with a strict order: glazed tiles, herringbone parquet."""
+"""Pictures of regularly patterned floors: glazed tiles, herringbone parquet."""
 
 import numpy as np
 
@@ -7,17 +7,17 @@ from tools.pictures.torus import Color, grid, noise, wrap
 
 
 def draw_tiles(size: int, seed: int) -> Color:
-    """Glazed tiles: stars of cobalt and turquoise between white crosses."""
+    """Draw glazed tiles: stars of cobalt and turquoise between white crosses."""
     rng = np.random.default_rng(seed)
     periods = 4
     x, y = grid(size)
     x, y = x + 0.0012 * noise(size, rng, 7), y + 0.0012 * noise(size, rng, 7)
     u, v = x * periods % 1 - 0.5, y * periods % 1 - 0.5
-    # A star is the union of two squares, one of them standing on a corner.
+    # A star is the union of two squares, one of them rotated by 45 degrees.
     square, diamond = np.maximum(np.abs(u), np.abs(v)), (np.abs(u) + np.abs(v)) / np.sqrt(2)
     outside = np.minimum(square, diamond) - 0.5 / np.sqrt(2)
     star = outside < 0
-    middle = np.where(star, 0.5, 0.0)  # middle of the tile, in periods
+    middle = np.where(star, 0.5, 0.0)  # offset of the center of the star or cross, in periods
     column = np.floor(x * periods + 0.5 - middle).astype(int) % periods
     row = np.floor(y * periods + 0.5 - middle).astype(int) % periods
     dx, dy = wrap(x * periods - middle), wrap(y * periods - middle)
@@ -41,16 +41,18 @@ def draw_tiles(size: int, seed: int) -> Color:
 
 
 def draw_parquet(size: int, seed: int) -> Color:
-    """Herringbone parquet: oiled oak, from honey to walnut."""
+    """Draw herringbone parquet: oiled oak, from honey to walnut."""
     rng = np.random.default_rng(seed)
     units, length = 16, 4  # units per side of the picture; a plank covers 4 x 1 units
     x, y = grid(size)
     x, y = x + 0.0008 * noise(size, rng, 6), y + 0.0008 * noise(size, rng, 6)
     column, row = (np.floor(units * at).astype(int) for at in (x, y))
-    # Along a row, one lying plank alternates with four standing ones; each row starts a unit later.
+    # Each row repeats one horizontal plank (4 units) and four vertical planks (1 unit each). The
+    # next row is shifted to the right by one unit.
     turn = (column - row) % (2 * length)
     lying = turn < length
-    place = np.where(lying, turn, 2 * length - 1 - turn)  # position of the unit in its plank
+    # Index of this unit along its plank, 0 to 3.
+    place = np.where(lying, turn, 2 * length - 1 - turn)
     left = np.where(lying, column - place, column) % units
     top = np.where(lying, row, row - place) % units
     along = place + np.where(lying, units * x - column, units * y - row)

@@ -9,7 +9,7 @@ NIGHT = "0b1748 16308a 2a66bd 46a0c6 93d0bd efe3a4 f8c84e ef8f38"
 
 
 def draw_bubbles(size: int, seed: int) -> Color:
-    """Foam: soap films that shine in all colors over dark water."""
+    """Draw foam: soap films that shine in all colors over dark water."""
     rng = np.random.default_rng(seed)
     count = 44
     points = scatter(rng, count, rounds=5)
@@ -41,7 +41,7 @@ def draw_bubbles(size: int, seed: int) -> Color:
 
 
 def draw_brush(size: int, seed: int) -> Color:
-    """Brush strokes: a night sky in thick oil, ultramarine to naples yellow."""
+    """Draw brush strokes: a night sky in thick oil, ultramarine to naples yellow."""
     rng = np.random.default_rng(seed)
     stream = noise(size, rng, 3.4)
     slope_x = np.roll(stream, -1, 1) - np.roll(stream, 1, 1)
@@ -70,7 +70,7 @@ def draw_brush(size: int, seed: int) -> Color:
 
 
 def draw_marbling(size: int, seed: int) -> Color:
-    """Marbled paper: bands of ink on water, shaken a little and then combed.
+    """Draw marbled paper: bands of ink on water, shaken a little and then combed.
 
     The comb is a row of tine lines (Lu, Jaffer et al., "Mathematical Marbling", IEEE CG&A 32(6),
     2012): ink moves along the comb, and the motion decreases exponentially with the distance from a

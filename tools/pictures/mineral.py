@@ -8,7 +8,7 @@ from tools.pictures.torus import Cells, Color, blur, grid, noise, scatter, strip
 
 
 def draw_lava(size: int, seed: int) -> Color:
-    """Cooling lava: plates of basalt with fire in the cracks."""
+    """Draw cooling lava: plates of basalt with fire in the cracks."""
     rng = np.random.default_rng(seed)
     count = 40
     bend = (0.008 * noise(size, rng, 11), 0.008 * noise(size, rng, 11))
@@ -31,12 +31,12 @@ def draw_lava(size: int, seed: int) -> Color:
 
 
 def draw_pebbles(size: int, seed: int) -> Color:
-    """Pebbles in shallow water: slate, rust and chalk, some with a vein."""
+    """Draw pebbles in shallow water: slate, rust and chalk, some with a vein."""
     return pebbles(size, seed).picture()
 
 
 def pebbles(size: int, seed: int) -> Surface:
-    """The surface of :func:`draw_pebbles`; all of it is wet."""
+    """Make the surface of :func:`draw_pebbles`; all of it is wet."""
     rng = np.random.default_rng(seed)
     count = 54
     points = scatter(rng, count, rounds=2)
@@ -63,12 +63,12 @@ def pebbles(size: int, seed: int) -> Surface:
 
 
 def draw_bricks(size: int, seed: int) -> Color:
-    """An old wall: hand-made bricks of rose and oxblood in pale mortar."""
+    """Draw an old wall: hand-made bricks of rose and oxblood in pale mortar."""
     return bricks(size, seed).picture()
 
 
 def bricks(size: int, seed: int) -> Surface:
-    """The surface of :func:`draw_bricks`; dark bricks were fired hotter and are smoother."""
+    """Make the surface of :func:`draw_bricks`; dark bricks were fired hotter and are smoother."""
     rng = np.random.default_rng(seed)
     columns, rows = 4, 8
     x, y = grid(size)

@@ -8,12 +8,12 @@ from tools.pictures.torus import Cells, Color, blur, noise, scatter, stripes_and
 
 
 def draw_scales(size: int, seed: int) -> Color:
-    """Dragon scales: from emerald to petrol, with rims of worn gold."""
+    """Draw dragon scales: from emerald to petrol, with rims of worn gold."""
     return scales(size, seed).picture()
 
 
 def scales(size: int, seed: int) -> Surface:
-    """The surface of :func:`draw_scales`; only in the picture are the roots painted darker."""
+    """Make the surface of :func:`draw_scales`; only in the picture are the roots painted darker."""
     rng = np.random.default_rng(seed)
     columns, rows = 6, 10
     tint = noise(size, rng, 2)
@@ -51,7 +51,7 @@ def scales(size: int, seed: int) -> Surface:
 
 
 def draw_honeycomb(size: int, seed: int) -> Color:
-    """Honeycomb: cells of pale wax, most of them full of honey, some empty."""
+    """Draw honeycomb: cells of pale wax, most of them full of honey, some empty."""
     rng = np.random.default_rng(seed)
     columns, rows = 7, 8  # 8/7 is nearly 2 / sqrt(3): the hexagons are regular
     row, column = np.divmod(np.arange(columns * rows), columns)
@@ -78,7 +78,7 @@ def draw_honeycomb(size: int, seed: int) -> Color:
 
 
 def draw_peacock(size: int, seed: int) -> Color:
-    """A peacock's train: eyes of blue and bronze among green barbs."""
+    """Draw a peacock's train: eyes of blue and bronze among green barbs."""
     rng = np.random.default_rng(seed)
     columns, rows = 4, 6
     relief = Relief(np.zeros((size, size, 3)), np.full((size, size), -1.0))
@@ -110,7 +110,7 @@ def draw_peacock(size: int, seed: int) -> Color:
 
 
 def draw_blossom(size: int, seed: int) -> Color:
-    """Cherry blossom on a pond, from white to rose."""
+    """Draw cherry blossom on a pond, from white to rose."""
     rng = np.random.default_rng(seed)
     pond = ramp(0.5 + 0.22 * noise(size, rng, 4), "7fb4ae a5d0c4 cbe6d8")
     relief = Relief(pond, np.full((size, size), -0.012))
@@ -144,7 +144,7 @@ def draw_blossom(size: int, seed: int) -> Color:
 
 
 def draw_coral(size: int, seed: int) -> Color:
-    """Brain coral: winding ridges of rose and apricot over deep water."""
+    """Draw brain coral: winding ridges of rose and apricot over deep water."""
     rng = np.random.default_rng(seed)
     pattern = stripes_and_spots(size, rng, 8, steps=40) + 0.08
     ridge = smooth(-0.45, 0.30, pattern)

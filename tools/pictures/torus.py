@@ -20,19 +20,19 @@ PATTERN_GRID = 192
 
 
 def grid(n: int) -> tuple[Field, Field]:
-    """Coordinates x and y of the pixel centers, each [n, n] in (0, 1)."""
+    """Return the coordinates x and y of the pixel centers, each [n, n] in (0, 1)."""
     centers = (np.arange(n) + 0.5) / n
     x, y = np.meshgrid(centers, centers)
     return x, y
 
 
 def wrap(difference: Field) -> Field:
-    """Shortest difference on the torus, in [-0.5, 0.5]."""
+    """Compute the shortest difference on the torus, in [-0.5, 0.5]."""
     return difference - np.round(difference)
 
 
 def frequencies(n: int) -> tuple[Field, Field]:
-    """Cycles per side along x, [1, n//2 + 1], and y, [n, 1], in the order of ``np.fft.rfft2``."""
+    """Return cycles per side along x, [1, n//2 + 1], and y, [n, 1], ordered as in np.fft.rfft2."""
     along_x, along_y = np.arange(n // 2 + 1.0), (np.arange(n) + n // 2) % n - n // 2
     return along_x[None, :], along_y[:, None].astype(np.float64)
 
@@ -194,12 +194,12 @@ class Cells:
 
 
 def pixel(n: int, x: float, y: float) -> tuple[int, int]:
-    """Row and column of the pixel that contains a point."""
+    """Return row and column of the pixel that contains a point."""
     return int(y * n) % n, int(x * n) % n
 
 
 def window(n: int, x: float, y: float, radius: float) -> tuple[Index, Field, Field]:
-    """Pixels near a point: an index into fields, and their offsets dx and dy from the point."""
+    """Find the pixels near a point: an index into fields, and their offsets dx and dy from it."""
     columns = np.arange(int(np.floor((x - radius) * n)), int(np.ceil((x + radius) * n)))
     rows = np.arange(int(np.floor((y - radius) * n)), int(np.ceil((y + radius) * n)))
     dx, dy = np.meshgrid((columns + 0.5) / n - x, (rows + 0.5) / n - y)

@@ -8,12 +8,12 @@ from tools.pictures.torus import Cells, Color, Field, blur, grid, noise, pixel, 
 
 
 def draw_weave(size: int, seed: int) -> Color:
-    """Plain weave: the warp is indigo; the weft alternates between raw linen and ochre."""
+    """Draw plain weave: the warp is indigo; the weft alternates between raw linen and ochre."""
     return weave(size, seed).picture()
 
 
 def weave(size: int, seed: int) -> Surface:
-    """The surface of :func:`draw_weave`; the backs of the threads are worn smooth."""
+    """Make the surface of :func:`draw_weave`; the backs of the threads are worn smooth."""
     rng = np.random.default_rng(seed)
     x, y = grid(size)
     x, y = x + 0.0025 * noise(size, rng, 6), y + 0.0025 * noise(size, rng, 6)
@@ -33,7 +33,7 @@ def weave(size: int, seed: int) -> Surface:
 def _threads(
     across: Field, along: Field, first: int, dyes: tuple[str, str], rng: np.random.Generator
 ) -> tuple[Field, Color]:
-    """Height and color of eight parallel threads; ``first``: sign of the wave of heights."""
+    """Return height and color of eight parallel threads; ``first``: sign of the wave of heights."""
     size, threads = len(across), 8
     number = np.floor(across * threads).astype(int) % threads
     half = 0.47 + 0.03 * (rng.random(threads)[number] - 0.5)
@@ -49,7 +49,7 @@ def _threads(
 
 
 def draw_knit(size: int, seed: int) -> Color:
-    """Knitted wool: madder red flecked with cream."""
+    """Draw knitted wool: madder red flecked with cream."""
     rng = np.random.default_rng(seed)
     columns, rows = 6, 8
     ground = np.broadcast_to(rgb("1e040c"), (size, size, 3))
@@ -77,7 +77,7 @@ def draw_knit(size: int, seed: int) -> Color:
 
 
 def draw_web(size: int, seed: int) -> Color:
-    """Spiders' webs with dew, in front of a garden at dawn."""
+    """Draw spiders' webs with dew, in front of a garden at dawn."""
     rng = np.random.default_rng(seed)
     count = 8
     points = scatter(rng, count, rounds=4)

@@ -1,7 +1,7 @@
-"""A small classifier that is trained on the training images; FID and KID compare its features.
+"""A small classifier of the training images, whose features FID and KID compare.
 
-Papers use the features of Inception, which was trained on large photographs and must be downloaded.
-Features that were learned from the training images themselves describe them better.
+Papers usually use the features of Inception, which was trained on large photographs and must be
+downloaded. Features that were learned from the training images describe such images better.
 """
 
 import torch
@@ -23,7 +23,7 @@ ROTATIONS = 4
 
 
 class Classifier(nn.Module):
-    """Convolutions, each halving the image, and one linear layer.
+    """Convolutions that each halve width and height, global averaging, and one linear layer.
 
     Args:
         colors: channels of the images.
@@ -45,12 +45,12 @@ class Classifier(nn.Module):
         self.head = nn.Linear(before, classes)
 
     def features(self, images: Tensor) -> Tensor:
-        """[B, C, H, W] in [-1, 1] -> [B, 64]."""
+        """Compute features [B, 64] of images [B, C, H, W] with values from -1 to 1."""
         features: Tensor = self.body(images).mean((2, 3))
         return features
 
     def forward(self, images: Tensor) -> Tensor:
-        """[B, C, H, W] in [-1, 1] -> [B, classes], logits."""
+        """Compute logits [B, classes] of images [B, C, H, W] with values from -1 to 1."""
         logits: Tensor = self.head(self.features(images))
         return logits
 
@@ -58,12 +58,13 @@ class Classifier(nn.Module):
 def train_classifier(dataset: ImageDataset, seed: int = 0, *, quiet: bool = True) -> Classifier:
     """Train a classifier on all images; if they have no classes, it learns to recognize rotations.
 
-    (Gidaris et al., "Unsupervised Representation Learning by Predicting Image Rotations", 2018.)
+    The rotations follow Gidaris et al., "Unsupervised Representation Learning by Predicting Image
+    Rotations", 2018.
 
     Args:
         dataset: training data.
-        seed: random seed for the weights and the order of the images.
-        quiet: print plain lines instead of a progress bar.
+        seed: random seed for the weights, the order of the images, and their rotations.
+        quiet: whether to print plain lines instead of a progress bar.
     """
     before = generator_state()
     seed_generators(seed)

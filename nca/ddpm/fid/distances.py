@@ -18,7 +18,7 @@ Distance = Callable[[Tensor, Tensor], float]
 
 
 def frechet(a: Tensor, b: Tensor) -> float:
-    """Frechet distance between the Gaussians fitted to two sets (Heusel et al. 2017).
+    """Compute the Frechet distance between Gaussians fitted to two sets (Heusel et al. 2017).
 
     The estimate has a positive bias, which falls with the number of images. Compare only distances
     that were computed from equal numbers of images.
@@ -47,7 +47,7 @@ def _root(matrix: Tensor) -> Tensor:
 
 
 def kernel_distance(a: Tensor, b: Tensor) -> float:
-    """Unbiased squared maximum mean discrepancy with the kernel ``(x y / D + 1)^3``.
+    """Estimate the squared maximum mean discrepancy, unbiased, with kernel ``(x y / D + 1)^3``.
 
     Binkowski et al., "Demystifying MMD GANs", 2018. Its expectation is 0 for two samples from the
     same distribution, so it can be negative.
@@ -93,7 +93,7 @@ class Interval:
 
     @classmethod
     def of(cls, values: list[float], without_part: Sequence[float] = ()) -> "Interval":
-        """The interval of two or more independent values.
+        """Compute the interval of two or more independent values.
 
         Args:
             values: values of the repeats.
@@ -116,13 +116,13 @@ class Interval:
 
 
 def quantile(freedom: float) -> float:
-    """0.975 quantile of Student's t-distribution; degrees of freedom are rounded down."""
+    """Look up the 0.975 quantile of Student's t-distribution; ``freedom`` is rounded down."""
     whole = int(freedom + 1e-9)
     return T95[whole - 1] if whole <= len(T95) else 1.96
 
 
 def compare(distance: Distance, sets: Sequence[Tensor], reference: Tensor) -> Interval:
-    """Mean distance between sets of features and a reference.
+    """Compute the mean distance between sets of features and a reference.
 
     The interval accounts for sampling variation, both in the sets and in the reference.
 

@@ -120,7 +120,7 @@ class FidEvaluator:
         self.target = self._embed(from_bytes(self.reference.images))
 
     def protocol(self) -> dict[str, Any]:
-        """Everything that the figures depend on."""
+        """Return everything that the figures depend on."""
         settings = self.settings
         comparable = settings.n >= COMPARABLE
         return {

@@ -48,8 +48,8 @@ class Growing(Task):
     """
 
     pictures: ClassVar = {
-        PREVIEW: "the picture; grown for 64, 200 and 2,000 steps; cut; and 200 steps after the cut",
-        FILM: "the picture growing from one cell, cut in half, and growing again",
+        PREVIEW: "the image; grown for 64, 200 and 2,000 steps; cut; and 200 steps after the cut",
+        FILM: "the image growing from one cell, cut in half, and growing again",
     }
 
     @staticmethod

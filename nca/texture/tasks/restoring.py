@@ -45,8 +45,8 @@ class Restoring(Task):
 
     pool: "RestoringPool"
     pictures: ClassVar = {
-        PREVIEW: "the picture, disturbed, and restored for 30, 200 and 2,000 steps",
-        FILM: "the disturbed picture being restored",
+        PREVIEW: "the image, disturbed, and restored for 30, 200 and 2,000 steps",
+        FILM: "the disturbed image being restored",
     }
 
     def __init__(

@@ -37,7 +37,7 @@ class Several(Task):
     """
 
     pictures: ClassVar = {
-        PREVIEW: "the pictures, and their textures after 30, 200 and 2,000 steps",
+        PREVIEW: "the images, and their textures after 30, 200 and 2,000 steps",
         FILM: "the textures growing from their initial states, side by side",
     }
     caps_gradients = True

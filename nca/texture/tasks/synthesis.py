@@ -20,7 +20,7 @@ class Synthesis(Task):
     """One texture; the target is [3, S, S] in [0, 1]. See :class:`nca.texture.tasks.base.Task`."""
 
     pictures: ClassVar = {
-        PREVIEW: "the picture, and the texture after 30, 200 and 2,000 steps",
+        PREVIEW: "the image, and the texture after 30, 200 and 2,000 steps",
         FILM: "the texture growing from its initial state",
     }
     caps_gradients = True

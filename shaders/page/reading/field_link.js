@@ -17,7 +17,7 @@ function writeFieldText(fields) {
   return channels ? packText(joined([[channels, width, height], ...parts])) : "";
 }
 
-/** Decode a text to coarse fields for FieldLayer.take(). Throws an error of one line if the text is damaged. */
+/** Decode a text to coarse fields for FieldLayer.take(). Throws an error with a one-line message if it is damaged. */
 function readFieldText(text) {
   const [channels, width, height, ...runs] = unpackText(text, "the text of the fields", MAX_FIELD_TEXT);
   const good = (side) => side >= 1 && side <= FIELD_SIDE;

@@ -1,6 +1,6 @@
 // Read the rules of a file.
 
-/** The rules of a .safetensors or .json file, as plain data. Throws an error of one line. */
+/** Read the rules of a .safetensors or .json file as plain data. Throws an error with a one-line message. */
 async function readRules(file) {
   const bytes = new Uint8Array(await file.slice(0, MAX_RULE_BYTES + 1).arrayBuffer());
   const published = /\.json$/i.test(file.name);

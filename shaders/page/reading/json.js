@@ -5,7 +5,7 @@ const NUMBER = /(-?(?:0|[1-9]\d*))(\.\d+)?([eE][-+]?\d+)?/y;
 const SPACE = /[ \t\n\r]*/y;
 const WORDS = { true: true, false: false, null: null, NaN, Infinity, "-Infinity": -Infinity };
 
-/** Read a text. Throws an error that names the position of what is wrong. */
+/** Read a text. Throws an error that names the position of the mistake. */
 function readJson(text, deepest = 100) {
   return new JsonText(text, deepest).read();
 }
@@ -25,7 +25,7 @@ class JsonText {
     throw new Error(`${what}, at character ${this.at}`);
   }
 
-  /** The next character that is not white space. */
+  /** Move to the next character that is not white space, and return it. */
   peek() {
     SPACE.lastIndex = this.at;
     this.at += SPACE.exec(this.text)[0].length;
@@ -84,7 +84,7 @@ class JsonText {
     return (place - from) % 2 === 1;
   }
 
-  /** Items between brackets, each read by `item`. */
+  /** Read items between brackets, each with `item`. */
   items(open, close, item) {
     this.take(open);
     if (this.take(close)) return;
@@ -98,7 +98,7 @@ class JsonText {
     return list;
   }
 
-  /** An object without a prototype, so that no name has a special meaning. */
+  /** Read an object without a prototype, so that no name has a special meaning. */
   object(depth) {
     const object = Object.create(null);
     this.items("{", "}", () => {
@@ -113,7 +113,7 @@ class JsonText {
 
 const isObject = (value) => typeof value === "object" && value !== null && !Array.isArray(value);
 
-/** A value of readJson() for a message; invisible characters become escapes. */
+/** Format a value of readJson() for a message; invisible characters become escapes. */
 function shown(value) {
   if (typeof value === "string") {
     const text = value.length > 40 ? `${value.slice(0, 37)}...` : value;

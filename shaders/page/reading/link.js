@@ -10,7 +10,7 @@ const LINK_FLAGS = { wide: 1, bias: 2, filters: 4, more: 8 };
 const LINK_REALS = ["update_rate", "rgb_scale", "rgb_offset", "noise_level", "alive_threshold", "hidden_clip"];
 const LINK_GRIDS = ["state", "perception", "hidden", "update"];
 
-/** Reads numbers one after the other. Throws an error if there are no more. */
+/** Reads numbers one after the other. Throws an error if there are none left. */
 class LinkBytes {
   constructor(bytes) {
     Object.assign(this, { view: new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength), at: 0 });
@@ -27,7 +27,7 @@ class LinkBytes {
   double() { return this.next("Float64", 8); }
   floats(count) { return Float32Array.from({ length: count }, () => this.next("Float32", 4)); }
 
-  /** Weights of 8 or 16 bits; each long row has its own scale, short rows share one. */
+  /** Read weights of 8 or 16 bits; each long row has its own scale, and short rows share one. */
   weights(count, row, wide) {
     const values = new Float32Array(count), length = row < LONG_ROW ? count : row;
     const scales = Float32Array.from({ length: count / length }, () => bfloat(this.short()));
@@ -38,14 +38,14 @@ class LinkBytes {
   }
 }
 
-/** The float32 whose upper half is given. */
+/** Return the float32 with a given upper half; its lower half is zero. */
 function bfloat(bits) {
   const view = new DataView(new ArrayBuffer(4));
   view.setUint32(0, bits * 65536);
   return view.getFloat32(0);
 }
 
-/** The rule of the text after "r=", as plain data. Throws an error of one line unless all of it is valid. */
+/** Read the rule in the text after "r=" as plain data. Throws an error with a one-line message if any part is invalid. */
 function readLink(text) {
   const reader = new LinkBytes(unpackText(text, "the link", MAX_LINK));
   const flags = reader.byte(), settings = readLinkSettings(reader, flags);
@@ -62,7 +62,7 @@ function readLink(text) {
   return rule;
 }
 
-/** The number of bits per weight of a link. */
+/** Return the number of bits per weight of a link. */
 function linkBits(text) {
   const [flags] = unpackText(text, "the link", MAX_LINK);
   return flags & LINK_FLAGS.wide ? 16 : 8;
@@ -99,7 +99,7 @@ function readLinkFilters(reader, flags) {
   return filters;
 }
 
-/** The text after "r=" for a rule, with 8 or 16 bits per weight. */
+/** Return the text after "r=" for a rule, with 8 or 16 bits per weight. */
 function writeLink({ settings, filters, ...tensors }, bits) {
   const wide = bits === 16, parts = [];
   const changed = LINK_REALS.map((name) => settings[name] !== DEFAULT_SETTINGS[name]);
@@ -150,7 +150,7 @@ function putWeights(put, values, row, wide) {
   put(wide ? "Int16" : "Int8", wide ? 2 : 1, whole);
 }
 
-/** The upper half of a float32 that is at least this large. */
+/** Return the upper half of a float32 that is at least as large as a number. */
 function scaleBits(value) {
   const view = new DataView(new ArrayBuffer(4));
   view.setFloat32(0, value);

@@ -1,4 +1,4 @@
-// Bytes as text in an address, with a version and a checksum; as nca.exporters.link_text.
+// Bytes as text in an address, with a version and a checksum, as in nca.exporters.link_text.
 
 const TEXT_VERSION = 1;
 
@@ -9,7 +9,7 @@ function packText(contents) {
   return btoa(letters).replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "");
 }
 
-/** Decode a text, which messages call `what`. Throws an error of one line if it is damaged or too long. */
+/** Decode a text, which messages call `what`. Throws an error with a one-line message if it is damaged or too long. */
 function unpackText(text, what, longest) {
   if (text.length > longest) throw new Error(`${what} has more than ${longest} characters`);
   if (!/^[\w-]+$/.test(text) || text.length % 4 === 1) throw new Error(`${what} is incomplete or damaged`);

@@ -2,7 +2,7 @@
 
 const PNG_START = "\u0089PNG\r\n\u001a\n";
 
-/** RGBA bytes of a base64 PNG with 8 bits per channel, [height, width, 4]. Throws an error if its size differs. */
+/** Read the RGBA bytes of a base64 PNG with 8 bits per channel, [height, width, 4]. Throws an error if its size differs. */
 async function readPng(text, width, height) {
   if (!/^[\w+/]*={0,2}$/.test(text) || text.includes("_") || text.length % 4) throw new Error("data is not base64");
   const chunks = pngChunks(bytesFromBase64(text)), wrong = new Error("data is not a PNG that can be read");
@@ -19,7 +19,7 @@ async function readPng(text, width, height) {
   }
 }
 
-/** The chunks of a PNG before its end; their checksums must be right. */
+/** Return the chunks of a PNG before its end; their checksums must be right. */
 function pngChunks(bytes) {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength), chunks = [];
   const letters = (from, to) => String.fromCharCode(...bytes.subarray(from, to));

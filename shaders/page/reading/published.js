@@ -7,9 +7,9 @@ const PUBLISHED_FILTERS = Float32Array.of(
   ...[-1, -2, -1, 0, 0, 0, 1, 2, 1].map((v) => v / 8), ...[1, 2, 1, 2, -12, 2, 1, 2, 1].map((v) => v / 8),
 );
 
-/** The rules of the article's JSON, as plain data. Throws an error of one line unless all of it is valid. */
+/** Read the rules of the article's JSON as plain data. Throws an error with a one-line message if any part is invalid. */
 async function readPublished(bytes) {
-  if (bytes.length > MAX_RULE_BYTES) throw new Error(`it holds more than the limit of ${MAX_RULE_BYTES / 2 ** 20} MB`);
+  if (bytes.length > MAX_RULE_BYTES) throw new Error(`it is larger than the limit of ${MAX_RULE_BYTES / 2 ** 20} MB`);
   const data = readJson(decodeText(...withoutMark(bytes)));
   if (!isObject(data)) throw new Error("not a JSON object with model_names and layers");
   const { model_names: names, layers: raw } = data;
@@ -20,7 +20,7 @@ async function readPublished(bytes) {
   if (!Array.isArray(raw) || raw.length !== 2) throw new Error("layers must be a list of two layers");
   const [first, second] = raw.map(readLayer), { columns: channels } = second, { columns: hidden } = first;
   if (!(channels >= 4 && channels <= BOUNDS.channels[1] && hidden >= 4 && hidden <= BOUNDS.hidden[1])) {
-    throw new Error(`shape gives ${channels} channels and ${hidden} hidden units; too many`);
+    throw new Error(`shape must give 4 to ${BOUNDS.channels[1]} channels and 4 to ${BOUNDS.hidden[1]} hidden units, not ${channels} and ${hidden}`);
   }
   if (first.rows !== 4 * channels + 1 || second.rows !== hidden + 1) {
     throw new Error(`shape ${first.rows} x ${hidden} does not fit ${second.rows} x ${channels}`);
@@ -36,7 +36,7 @@ async function readPublished(bytes) {
   }));
 }
 
-/** Bytes without a byte order mark, and their encoding. */
+/** Remove a byte order mark; return the other bytes and their encoding. */
 function withoutMark(bytes) {
   const starts = (...mark) => mark.every((byte, i) => bytes[i] === byte);
   if (starts(0xef, 0xbb, 0xbf)) return [bytes.subarray(3), "utf-8"];
@@ -63,11 +63,11 @@ function readLayer(raw) {
   return { rows, columns, across, down, scale, quantizer, picture: raw.data };
 }
 
-/** Returns a function that returns the weights of a rule, [rows, columns]; the last row is the bias. */
+/** Return a function from the number of a rule to its weights, [rows, columns]; the last row is the bias. */
 async function readTiles({ rows, columns, across, down, scale, picture }, count) {
   if (across * down < count) throw new Error(`layout ${across} x ${down} has no room for ${count} rules`);
   const width = across * columns / 4, height = down * rows;
-  if (width * height > MAX_ATLAS_PIXELS) throw new Error(`shape and layout ask for a picture of ${width} x ${height}; too large`);
+  if (width * height > MAX_ATLAS_PIXELS) throw new Error(`shape and layout give too large a picture, ${width} x ${height}`);
   const [head, text] = picture.split(/,(.*)/s);
   if (text === undefined || head.toLowerCase() !== "data:image/png;base64") throw new Error("data must begin with data:image/png;base64,");
   const bytes = await readPng(text, width, height), factor = Math.fround(scale);
@@ -85,7 +85,7 @@ async function readTiles({ rows, columns, across, down, scale, picture }, count)
   };
 }
 
-/** The tensors of a rule from its two layers; inputs of the first are ordered by filter. */
+/** Make the tensors of a rule from its two layers; inputs of the first layer are ordered by filter. */
 function publishedTensors({ channels, hidden }, first, second) {
   const inputs = 4 * channels, w1 = new Float32Array(hidden * inputs), w2 = new Float32Array(channels * hidden);
   for (let unit = 0; unit < hidden; unit++) {

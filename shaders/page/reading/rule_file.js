@@ -4,7 +4,7 @@ const RULE_FORMAT = "nca-rule", RULE_VERSION = 4; // the largest supported major
 const MAX_RULE_BYTES = 64 * 2 ** 20, MAX_RULE_HEADER = 8 * 2 ** 20;
 const DEEPEST_HEADER = 63, MAX_STATES = 256;
 
-/** The rule of a file, as plain data. Throws an error with a one-line message if any part is invalid. */
+/** Read the rule of a file as plain data. Throws an error with a one-line message if any part is invalid. */
 function readRuleFile(bytes) {
   const { header, body } = splitRuleFile(bytes);
   const { __metadata__: metadata, ...tensors } = header;
@@ -23,7 +23,7 @@ function readRuleFile(bytes) {
 }
 
 function splitRuleFile(bytes) {
-  if (bytes.length > MAX_RULE_BYTES) throw new Error(`it holds more than the limit of ${MAX_RULE_BYTES / 2 ** 20} MB`);
+  if (bytes.length > MAX_RULE_BYTES) throw new Error(`it is larger than the limit of ${MAX_RULE_BYTES / 2 ** 20} MB`);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const length = bytes.length < 8 ? Infinity : Number(view.getBigUint64(0, true));
   if (length > bytes.length - 8) throw new Error("it is not a .safetensors file, or it is incomplete");
@@ -88,7 +88,7 @@ function readTensors(settings, tensors, body) {
   return values;
 }
 
-/** Channel values of each state of a classic automaton, by the number of the state; null if the file has no valid table. */
+/** Read the channel values of each state of a classic automaton, by state number; null if the table is not valid. */
 function readStates(rows, channels) {
   const isRow = (row) => Array.isArray(row) && row.length === channels
     && row.every((value) => ["number", "bigint"].includes(typeof value) && Number.isFinite(Math.fround(Number(value))));
@@ -96,7 +96,7 @@ function readStates(rows, channels) {
   return good ? rows.map((row) => row.map(Number)) : null;
 }
 
-/** The image of a rule as a data URL; null unless it is a short base64 string of a PNG. */
+/** Return the image of a rule as a data URL; null unless it is a short base64 string of a PNG. */
 function readThumbnail(text) {
   const good = typeof text === "string" && text.length < 100_000 && /^iVBORw0KGgo[\w+/]*={0,2}$/.test(text);
   return good ? `data:image/png;base64,${text}` : null;

@@ -1,4 +1,4 @@
-// Check a rule that was read, with the bounds of nca.rule.
+// Check the settings of a rule that was read from a file, against the bounds of nca.rule_settings.
 
 const LARGEST_FLOAT32 = 3.4028234663852886e38;
 const BOUNDS = { channels: [4, 64], hidden: [1, 1024], levels: [2, 65536],
@@ -12,14 +12,20 @@ function check(good, name, wanted, value) {
   if (!good) throw new Error(`${name} must be ${wanted}, not ${shown(value)}`);
 }
 
-/** A whole number within its bounds. */
+/** Check that an object has only known names. */
+function checkNames(kind, object, known) {
+  const unknown = Object.keys(object).find((name) => !known.includes(name));
+  if (unknown !== undefined) throw new Error(`unknown ${kind} ${shown(unknown)}; possible: ${known.join(", ")}`);
+}
+
+/** Check that a value is a whole number within its bounds, and return it. */
 function whole(name, value) {
   const [least, most] = BOUNDS[name];
-  check(typeof value === "bigint" && value >= least && value <= most, name, `a whole number, ${least} to ${most}`, value);
+  check(typeof value === "bigint" && value >= least && value <= most, name, `a whole number from ${least} to ${most}`, value);
   return Number(value);
 }
 
-/** A number for which `fits` is true. */
+/** Check that a value is a number for which `fits` is true, and return it. */
 function real(name, value, wanted = "a finite number", fits = () => true) {
   check(isFloat32(value) && fits(Number(value)), name, wanted, value);
   return Number(value);
@@ -50,7 +56,7 @@ const READ_SETTING = {
   dilations: readDilations,
 };
 
-/** Check the settings of a rule, as readJson() gives them, and add those that are missing. */
+/** Check a rule's settings, as returned by readJson(), and add defaults for missing ones. */
 function readSettings(raw) {
   const settings = { ...DEFAULT_SETTINGS };
   for (const [name, value] of Object.entries(raw)) {
@@ -63,16 +69,16 @@ function readSettings(raw) {
   return settings;
 }
 
-/** Names of the maps of a material in their order; the first is the color. */
+/** Check the list of a material's maps, in order; the first must be the color. */
 function readMaps(name, raw) {
   check(Array.isArray(raw), name, "a list of names", raw);
   raw.forEach((map) => oneOf(name, map, Object.keys(MAP_WIDTHS)));
-  check(new Set(raw).size === raw.length, name, "different names", raw);
+  check(new Set(raw).size === raw.length, name, "a list without repeated names", raw);
   check(!raw.length || raw[0] === "color", name, "a list that begins with color", raw);
   return raw;
 }
 
-/** The distance between the taps of each filter, in cells; none: 1 for all filters. */
+/** Check the distance between the taps of each filter, in cells; an empty list: 1 for all filters. */
 function readDilations(name, raw) {
   check(Array.isArray(raw), name, "a list of numbers", raw);
   const dilations = raw.map((value) => whole("dilation", value));
@@ -80,7 +86,7 @@ function readDilations(name, raw) {
   return dilations;
 }
 
-/** Check that every filter has a dilation, if any has. */
+/** Check that either all filters have a dilation, or none has. */
 function checkDilations({ dilations }, filters) {
   if (![0, filters].includes(dilations.length)) throw new Error(`dilations must be ${filters} numbers, not ${dilations.length}`);
 }
@@ -89,8 +95,8 @@ function readQuantization(name, raw) {
   const quantization = { ...DEFAULT_SETTINGS.quantization };
   if (!raw || (Array.isArray(raw) && !raw.length)) return quantization;
   check(isObject(raw), name, "an object", raw);
+  checkNames("part of quantization", raw, Object.keys(quantization));
   for (const [part, value] of Object.entries(raw)) {
-    check(Object.hasOwn(quantization, part), `a part of ${name}`, `one of ${Object.keys(quantization).join(", ")}`, part);
     quantization[part] = value === null ? null : readQuantizer(value);
   }
   return quantization;
@@ -98,9 +104,9 @@ function readQuantization(name, raw) {
 
 function readDecoder(name, raw) {
   check(isObject(raw), name, "an object", raw);
-  const { scale = 8n, order = 0n, hidden = [32n], activation = "relu", ...unknown } = raw;
-  check(!Object.keys(unknown).length, name, "scale, order, hidden and activation", Object.keys(unknown)[0]);
-  check(Array.isArray(hidden) && [1, 2].includes(hidden.length), "decoder hidden", "1 or 2 numbers", hidden);
+  checkNames("decoder setting", raw, ["scale", "order", "hidden", "activation"]);
+  const { scale = 8n, order = 0n, hidden = [32n], activation = "relu" } = raw;
+  check(Array.isArray(hidden) && [1, 2].includes(hidden.length), "decoder hidden", "a list of 1 or 2 numbers", hidden);
   return {
     scale: whole("decoder scale", scale), order: whole("decoder order", order),
     hidden: hidden.map((units) => whole("decoder hidden", units)),
@@ -110,16 +116,16 @@ function readDecoder(name, raw) {
 
 function readQuantizer(raw) {
   check(isObject(raw), "a quantizer", "an object", raw);
-  const { range, zero, levels = 256n, ...unknown } = raw;
-  check(!Object.keys(unknown).length, "a quantizer", "range, zero and levels", Object.keys(unknown)[0]);
+  checkNames("quantizer setting", raw, ["range", "zero", "levels"]);
+  const { range, zero, levels = 256n } = raw;
   return {
     range: real("quantizer range", range, "above 0", (v) => v > 0),
-    zero: real("quantizer zero", zero, "in 0 to 1", (v) => v >= 0 && v <= 1),
+    zero: real("quantizer zero", zero, "from 0 to 1", (v) => v >= 0 && v <= 1),
     levels: whole("levels", levels),
   };
 }
 
-/** Check that all numbers of a tensor are finite. */
+/** Check that all numbers in a tensor are finite. */
 function checkFinite(name, values) {
   if (!values.every(Number.isFinite)) throw new Error(`${name} holds a number that is not finite`);
 }

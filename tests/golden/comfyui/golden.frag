@@ -5,7 +5,7 @@
 // Shader made by nca-studio 0.
 //
 // For ComfyUI's GLSL Shader node. IMAGE0 is the picture, and u_int0 is the random seed.
-// IMAGE1 is the state: connect it to image0 of a node of the same size to continue there.
+// IMAGE1 is the state. Connect it to image0 of a node of the same size to continue there.
 // Any other image in image0 is ignored.
 // The first pass prepares the state, and the last one draws the picture. Between them, each step takes two passes.
 
@@ -26,15 +26,15 @@ vec4 nca_read(ivec2 nca_texel);
 const int nca_columns = 2;
 const int nca_rows = 2;
 const int nca_groups = 2;
-const int nca_side = 4096;  // cells along a side, if they fit on the screen
-#define nca_seed_number (uint(u_int0))  // decides which cells fire
-const bool nca_is_exact = true;  // texels can hold any number
+const int nca_side = 4096;  // cells per side, if they fit on the screen
+#define nca_seed_number (uint(u_int0))  // random seed of cell updates and initial noise
+const bool nca_is_exact = true;  // whether texels can hold any number
 const bool nca_wraps = true;
 const float nca_rgb_scale = 1.0;
 const float nca_rgb_offset = 0.5;
 
 ivec2 nca_size;  // cells across and down
-uint nca_base;   // hash of the step and the seed
+uint nca_base;   // hash of the step number and the seed
 
 vec4 nca_before(ivec2 nca_texel);
 vec4 nca_after(ivec2 nca_texel);
@@ -105,7 +105,7 @@ vec3 nca_color(ivec2 nca_at) {
   return clamp(nca_fetch(0, nca_cell).rgb * nca_rgb_scale + nca_rgb_offset, 0.0, 1.0);
 }
 
-// The color at a position in cells, smooth between their centers.
+// The color at a position in cells, blended between the centers of cells.
 vec3 nca_smooth(vec2 nca_point) {
   vec2 nca_low = floor(nca_point - 0.5), nca_part = nca_point - 0.5 - nca_low;
   ivec2 nca_a = ivec2(nca_low), nca_b = nca_a + 1;
@@ -139,7 +139,8 @@ vec4 nca_plant(int nca_group) {
 vec4 nca_noise(int nca_group, ivec2 nca_at, uint nca_number) {
   vec4 nca_value;
   for (int nca_i = 0; nca_i < 4; nca_i++) {
-    // No simulation reaches step -1 - channel, so the noise is independent of every mask.
+    // The noise of a channel uses step number 2**32 - 1 - channel. No run reaches that step, so the
+    // noise is independent of all masks.
     uint nca_layer = nca_hash(4294967295u - uint(4 * nca_group + nca_i) + nca_hash(nca_number));
     uint nca_bits = nca_hash(uint(nca_at.x) + nca_hash(uint(nca_at.y) + nca_layer));
     nca_value[nca_i] = float(nca_bits >> 8u) * 5.96046448e-08 - 0.5;
@@ -274,7 +275,7 @@ void nca_begin(vec2 nca_screen, int nca_frame, int nca_step_of_frame) {
 }
 
 // The last pass of a frame may restart, erase under a brush, or plant under it. nca_brush is the
-// position and the radius of the brush, in cells; the radius is 0 if the brush does not touch.
+// position and the radius of the brush, in cells; the radius is 0 while the brush is not in use.
 vec4 nca_finish(ivec2 nca_texel, vec4 nca_value, bool nca_restart, vec3 nca_brush,
                 bool nca_plants) {
   ivec2 nca_at;
@@ -289,8 +290,8 @@ vec4 nca_finish(ivec2 nca_texel, vec4 nca_value, bool nca_restart, vec3 nca_brus
   return nca_encode(nca_plants ? nca_plant(nca_group) : vec4(0.0));
 }
 
-// The number of passes so far, two texels above the mark. It restarts from 0 before it exceeds what
-// a float can hold exactly.
+// Two texels above the mark is the number of passes so far. It restarts from 0 before it exceeds
+// what a float can hold exactly.
 ivec2 nca_count_place() { return nca_mark_place() + ivec2(0, 2); }
 int nca_count() { return int(nca_read(nca_count_place()).x + 0.5); }
 float nca_counted() { return float((nca_count() + 1) % 16777216); }
@@ -308,7 +309,7 @@ vec4 nca_initial(ivec2 nca_texel) {
   return nca_is_mark ? nca_mark() : vec4(0.0);
 }
 
-bool nca_lives = false;  // the pass is the second half of a step
+bool nca_lives = false;  // whether this pass is the second half of a step
 
 vec4 nca_before(ivec2 nca_texel) {
   return nca_read(nca_texel + (nca_lives ? nca_corner(nca_groups) : ivec2(0)));

@@ -11,8 +11,8 @@ layout(local_size_x = 8, local_size_y = 8, local_size_z = 1) in;
 layout(push_constant, std430) uniform NcaConstants {
   ivec2 size;   // cells across and down
   uint step;    // number of the step
-  uint seed;    // determines which cells fire
-  vec4 brush;   // x, y, radius in cells (below 0: everywhere), tool: 0 erase, 1 plant, 3 restart
+  uint seed;    // random seed of cell updates and initial noise
+  vec4 brush;   // x, y, radius in cells (negative: everywhere), tool (0 erase, 1 plant, 3 restart)
 } nca_constants;
 
 ivec2 nca_size;

@@ -11,8 +11,8 @@ layout(local_size_x = 8, local_size_y = 8, local_size_z = 1) in;
 layout(push_constant, std430) uniform NcaConstants {
   ivec2 size;   // cells across and down
   uint step;    // number of the step
-  uint seed;    // determines which cells fire
-  vec4 brush;   // x, y, radius in cells (below 0: everywhere), tool: 0 erase, 1 plant, 3 restart
+  uint seed;    // random seed of cell updates and initial noise
+  vec4 brush;   // x, y, radius in cells (negative: everywhere), tool (0 erase, 1 plant, 3 restart)
 } nca_constants;
 
 ivec2 nca_size;
@@ -42,7 +42,8 @@ vec4 nca_plant(int nca_group) {
 vec4 nca_noise(int nca_group, ivec2 nca_at, uint nca_number) {
   vec4 nca_value;
   for (int nca_i = 0; nca_i < 4; nca_i++) {
-    // No simulation reaches step -1 - channel, so the noise is independent of every mask.
+    // The noise of a channel uses step number 2**32 - 1 - channel. No run reaches that step, so the
+    // noise is independent of all masks.
     uint nca_layer = nca_hash(4294967295u - uint(4 * nca_group + nca_i) + nca_hash(nca_number));
     uint nca_bits = nca_hash(uint(nca_at.x) + nca_hash(uint(nca_at.y) + nca_layer));
     nca_value[nca_i] = float(nca_bits >> 8u) * 5.96046448e-08 - 0.5;

@@ -22,9 +22,10 @@ const FORMAT := RenderingDevice.DATA_FORMAT_R32G32B32A32_SFLOAT
 
 ## Optional fields: an image with one pixel per cell. To use it, remove the "//" before
 ## "#define NCA_FIELDS" in nca_step.glsl. R is the direction: the texture is turned by 2 pi r / 256,
-## clockwise. G is the size: with n = g - 128, the pattern is 1 + 3 n / 127 times as large if n is 0
-## or more, otherwise 1 - 3 n / 127 times as small. B is the pace: a step is b / 128 times as long.
-## A is the fraction of cells that fire: a / 128 times as many. Neutral: 0, 128, 128, 128.
+## clockwise. G is the size: let n = g - 128 and f = 1 + 3 |n| / 127; the pattern is f times as large
+## if n >= 0, otherwise 1 / f times as large. B is the pace: the change in each step is multiplied by
+## b / 128. A is the share: the probability that the cell fires is multiplied by a / 128, up to 1.
+## Neutral values are 0, 128, 128, 128.
 @export var fields: Image
 
 ## Textures of this frame, for use in other materials. Colors are encoded as sRGB, which Godot does

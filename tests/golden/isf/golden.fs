@@ -110,15 +110,15 @@
 const int nca_columns = 1;
 const int nca_rows = 2;
 const int nca_groups = 2;
-const int nca_side = 256;  // cells along a side, if they fit on the screen
-const uint nca_seed_number = 0u;  // decides which cells fire
-const bool nca_is_exact = true;  // texels can hold any number
+const int nca_side = 256;  // cells per side, if they fit on the screen
+const uint nca_seed_number = 0u;  // random seed of cell updates and initial noise
+const bool nca_is_exact = true;  // whether texels can hold any number
 const bool nca_wraps = true;
 const float nca_rgb_scale = 1.0;
 const float nca_rgb_offset = 0.5;
 
 ivec2 nca_size;  // cells across and down
-uint nca_base;   // hash of the step and the seed
+uint nca_base;   // hash of the step number and the seed
 
 vec4 nca_before(ivec2 nca_texel);
 vec4 nca_after(ivec2 nca_texel);
@@ -189,7 +189,7 @@ vec3 nca_color(ivec2 nca_at) {
   return clamp(nca_fetch(0, nca_cell).rgb * nca_rgb_scale + nca_rgb_offset, 0.0, 1.0);
 }
 
-// The color at a position in cells, smooth between their centers.
+// The color at a position in cells, blended between the centers of cells.
 vec3 nca_smooth(vec2 nca_point) {
   vec2 nca_low = floor(nca_point - 0.5), nca_part = nca_point - 0.5 - nca_low;
   ivec2 nca_a = ivec2(nca_low), nca_b = nca_a + 1;
@@ -223,7 +223,8 @@ vec4 nca_plant(int nca_group) {
 vec4 nca_noise(int nca_group, ivec2 nca_at, uint nca_number) {
   vec4 nca_value;
   for (int nca_i = 0; nca_i < 4; nca_i++) {
-    // No simulation reaches step -1 - channel, so the noise is independent of every mask.
+    // The noise of a channel uses step number 2**32 - 1 - channel. No run reaches that step, so the
+    // noise is independent of all masks.
     uint nca_layer = nca_hash(4294967295u - uint(4 * nca_group + nca_i) + nca_hash(nca_number));
     uint nca_bits = nca_hash(uint(nca_at.x) + nca_hash(uint(nca_at.y) + nca_layer));
     nca_value[nca_i] = float(nca_bits >> 8u) * 5.96046448e-08 - 0.5;
@@ -358,7 +359,7 @@ void nca_begin(vec2 nca_screen, int nca_frame, int nca_step_of_frame) {
 }
 
 // The last pass of a frame may restart, erase under a brush, or plant under it. nca_brush is the
-// position and the radius of the brush, in cells; the radius is 0 if the brush does not touch.
+// position and the radius of the brush, in cells; the radius is 0 while the brush is not in use.
 vec4 nca_finish(ivec2 nca_texel, vec4 nca_value, bool nca_restart, vec3 nca_brush,
                 bool nca_plants) {
   ivec2 nca_at;

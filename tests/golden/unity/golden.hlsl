@@ -11,15 +11,15 @@ float4 nca_read(int2 nca_texel);
 static const int nca_columns = 2;
 static const int nca_rows = 2;
 static const int nca_groups = 2;
-static const int nca_side = 4096;  // cells along a side, if they fit on the screen
-#define nca_seed_number (uint(_Seed))  // decides which cells fire
-static const bool nca_is_exact = true;  // texels can hold any number
+static const int nca_side = 4096;  // cells per side, if they fit on the screen
+#define nca_seed_number (uint(_Seed))  // random seed of cell updates and initial noise
+static const bool nca_is_exact = true;  // whether texels can hold any number
 static const bool nca_wraps = true;
 static const float nca_rgb_scale = 1.0;
 static const float nca_rgb_offset = 0.5;
 
 static int2 nca_size;  // cells across and down
-static uint nca_base;   // hash of the step and the seed
+static uint nca_base;   // hash of the step number and the seed
 
 float4 nca_before(int2 nca_texel);
 float4 nca_after(int2 nca_texel);
@@ -90,7 +90,7 @@ float3 nca_color(int2 nca_at) {
   return clamp(nca_fetch(0, nca_cell).rgb * nca_rgb_scale + nca_rgb_offset, 0.0, 1.0);
 }
 
-// The color at a position in cells, smooth between their centers.
+// The color at a position in cells, blended between the centers of cells.
 float3 nca_smooth(float2 nca_point) {
   float2 nca_low = floor(nca_point - 0.5), nca_part = nca_point - 0.5 - nca_low;
   int2 nca_a = int2(nca_low), nca_b = nca_a + 1;
@@ -124,7 +124,8 @@ float4 nca_plant(int nca_group) {
 float4 nca_noise(int nca_group, int2 nca_at, uint nca_number) {
   float4 nca_value;
   for (int nca_i = 0; nca_i < 4; nca_i++) {
-    // No simulation reaches step -1 - channel, so the noise is independent of every mask.
+    // The noise of a channel uses step number 2**32 - 1 - channel. No run reaches that step, so the
+    // noise is independent of all masks.
     uint nca_layer = nca_hash(4294967295u - uint(4 * nca_group + nca_i) + nca_hash(nca_number));
     uint nca_bits = nca_hash(uint(nca_at.x) + nca_hash(uint(nca_at.y) + nca_layer));
     nca_value[nca_i] = float(nca_bits >> 8u) * 5.96046448e-08 - 0.5;
@@ -259,7 +260,7 @@ void nca_begin(float2 nca_screen, int nca_frame, int nca_step_of_frame) {
 }
 
 // The last pass of a frame may restart, erase under a brush, or plant under it. nca_brush is the
-// position and the radius of the brush, in cells; the radius is 0 if the brush does not touch.
+// position and the radius of the brush, in cells; the radius is 0 while the brush is not in use.
 float4 nca_finish(int2 nca_texel, float4 nca_value, bool nca_restart, float3 nca_brush,
                 bool nca_plants) {
   int2 nca_at;
@@ -274,8 +275,8 @@ float4 nca_finish(int2 nca_texel, float4 nca_value, bool nca_restart, float3 nca
   return nca_encode(nca_plants ? nca_plant(nca_group) : ((float4)0.0));
 }
 
-// The number of passes so far, two texels above the mark. It restarts from 0 before it exceeds what
-// a float can hold exactly.
+// Two texels above the mark is the number of passes so far. It restarts from 0 before it exceeds
+// what a float can hold exactly.
 int2 nca_count_place() { return nca_mark_place() + int2(0, 2); }
 int nca_count() { return int(nca_read(nca_count_place()).x + 0.5); }
 float nca_counted() { return float((nca_count() + 1) % 16777216); }
@@ -293,7 +294,7 @@ float4 nca_initial(int2 nca_texel) {
   return nca_is_mark ? nca_mark() : ((float4)0.0);
 }
 
-static bool nca_lives = false;  // the pass is the second half of a step
+static bool nca_lives = false;  // whether this pass is the second half of a step
 
 float4 nca_before(int2 nca_texel) {
   return nca_read(nca_texel + (nca_lives ? nca_corner(nca_groups) : ((int2)0)));

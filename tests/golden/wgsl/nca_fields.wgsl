@@ -126,7 +126,8 @@ fn nca_plant(group: i32) -> vec4f {
 fn nca_noise(group: i32, at: vec2i) -> vec4f {
   var value: vec4f;
   for (var i = 0; i < 4; i++) {
-    // No simulation reaches step -1 - channel, so the noise is independent of every mask.
+    // The noise of a channel uses step number 2**32 - 1 - channel. No run reaches that step, so the
+    // noise is independent of all masks.
     let layer = nca_hash(4294967295u - u32(4 * group + i) + nca_hash(nca_frame.seed));
     let bits = nca_hash(u32(at.x) + nca_hash(u32(at.y) + layer));
     value[i] = f32(bits >> 8u) * 5.9604644775390625e-08 - 0.5;

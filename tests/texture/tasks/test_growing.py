@@ -154,7 +154,7 @@ def test_growing_leaves_what_it_promises(settings: TrainSettings) -> None:
     rule = load_rule(settings.out / "rule.safetensors").rule
     assert rule.settings.alive_threshold == 0.1
     assert rule.settings.start == "center"
-    assert trained.results["growth.webp"].startswith("the picture growing from one cell")
+    assert trained.results["growth.webp"].startswith("the image growing from one cell")
 
 
 def test_growing_lowers_the_error(settings: TrainSettings) -> None:

@@ -29,7 +29,8 @@ vec4 nca_plant(int nca_group) {
 vec4 nca_noise(int nca_group, ivec2 nca_at, uint nca_number) {
   vec4 nca_value;
   for (int nca_i = 0; nca_i < 4; nca_i++) {
-    // No simulation reaches step -1 - channel, so the noise is independent of every mask.
+    // The noise of a channel uses step number 2**32 - 1 - channel. No run reaches that step, so the
+    // noise is independent of all masks.
     uint nca_layer = nca_hash(4294967295u - uint(4 * nca_group + nca_i) + nca_hash(nca_number));
     uint nca_bits = nca_hash(uint(nca_at.x) + nca_hash(uint(nca_at.y) + nca_layer));
     nca_value[nca_i] = float(nca_bits >> 8u) * 5.96046448e-08 - 0.5;
