@@ -32,6 +32,7 @@ def build_loss(
     generator: torch.Generator,
     *,
     wraps: bool = True,
+    joint: bool = False,
     name: str = "texture",
 ) -> Term:
     """Build the loss of a texture.
@@ -45,6 +46,7 @@ def build_loss(
         settings: features, statistic, weights, additional terms.
         generator: source of random numbers, for terms that need them.
         wraps: whether the compared images wrap.
+        joint: whether the texture loss compares batches as a whole; see :class:`TextureLoss`.
         name: prefix for the layer names of the texture loss.
 
     Raises:
@@ -58,6 +60,7 @@ def build_loss(
         build_statistic(settings.statistic, generator),
         weights=settings.layer_weights,
         wraps=wraps and not zeros,
+        joint=joint,
         name=name,
     )
     loss = settings.texture_weight * texture

@@ -22,6 +22,8 @@ class TextureLoss(Term):
         statistic: compares each layer.
         weights: weights by layer name, 1 by default.
         wraps: whether the images wrap; the target does not.
+        joint: whether the images of a batch are compared as parts of one texture, if gradients are
+            computed. This is for small crops: none of them has all features of the target.
         name: prefix for layer names.
 
     Raises:
@@ -36,9 +38,11 @@ class TextureLoss(Term):
         *,
         weights: Mapping[str, float] | None = None,
         wraps: bool = True,
+        joint: bool = False,
         name: str = "texture",
     ) -> None:
-        self.features, self.wraps, self.device = features, wraps, target.device
+        self.features, self.wraps, self.joint = features, wraps, joint
+        self.device = target.device
         with torch.no_grad():
             targets = describe(features(target, wraps=False), statistic)
         self.random = statistic.random
@@ -50,15 +54,28 @@ class TextureLoss(Term):
     def __call__(self, images: Tensor) -> dict[str, Tensor]:
         """Distance of every image by layer, ``NAME/LAYER`` -> [B]."""
         images = images.to(self.device)
+        joint = self.joint and torch.is_grad_enabled()
         moments = self.kernel and self.kernel(images, wraps=self.wraps)
         if moments:
-            statistic = self.style.statistic
-            return self.style.compare({k: statistic.of_moments(m) for k, m in moments.items()})
-        return self.style(self.features(images, wraps=self.wraps))
+            of_moments = self.style.statistic.of_moments
+            if joint:
+                moments = {name: one.mean(0, keepdim=True) for name, one in moments.items()}
+            distances = self.style.compare({name: of_moments(m) for name, m in moments.items()})
+        else:
+            features = self.features(images, wraps=self.wraps)
+            if joint:
+                features = {name: side_by_side(one) for name, one in features.items()}
+            distances = self.style(features)
+        return {name: distance.expand(len(images)) for name, distance in distances.items()}
 
     def __repr__(self) -> str:
         features, statistic = type(self.features).__name__, type(self.style.statistic).__name__
         return f"TextureLoss({features}, {statistic})"
+
+
+def side_by_side(features: Tensor) -> Tensor:
+    """Join the features of all images, [B, N, h, w] -> [1, N, B * h, w]."""
+    return features.transpose(0, 1).flatten(1, 2)[None]
 
 
 def overflow(state: Tensor) -> Tensor:

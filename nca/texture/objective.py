@@ -50,7 +50,7 @@ class _CapGradients(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, state: Tensor, blown: Tensor) -> Tensor:
         ctx.save_for_backward(blown)
-        return state.view_as(state)
+        return state.masked_fill(blown[:, None, None, None], 0)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
@@ -62,10 +62,11 @@ class _CapGradients(torch.autograd.Function):
 
 
 def cap_gradients(state: Tensor) -> Tensor:
-    """Return the state unchanged, but cap each sample's gradient norm at the batch median.
+    """Return the states, but cap each sample's gradient norm at the batch median.
 
     Without the cap, one sample with a gradient many times as large as the others would decide the
-    optimizer step. The gradient of a blown-up sample has no useful direction, so it is set to zero.
+    optimizer step. A blown-up sample becomes zero, and so does its gradient, which has no useful
+    direction. Otherwise it would outweigh all others in the statistics of the batch.
 
     Args:
         state: [B, C, H, W].

@@ -117,9 +117,10 @@ class WholePicture(PictureLoss):
 class FinePicture(PictureLoss):
     """Compares a full-size crop (``texture/LAYER``) and the reduced picture (``layout/LAYER``).
 
-    The crop is taken at a random place, the same for all states of a call. The reduced picture
-    averages samples on a grid with a random offset. The target is reduced in the same way, so that
-    fine strokes contribute equally to both.
+    The crop is taken at a random place, the same for all states of a call. In training, the crops
+    of all states are compared jointly: a crop shows only a few objects, and need not have all
+    colors of the target. The reduced picture averages samples on a grid with a random offset. The
+    target is reduced in the same way, so that fine strokes contribute equally to both.
     """
 
     def __init__(
@@ -130,7 +131,13 @@ class FinePicture(PictureLoss):
         self.generator, self.wraps = generator, settings.rule.wraps
         grid, scale = smallest_grid(settings), settings.rule.decoder
         self.crop = texture_loss(
-            settings, target, generator, min(CROP, grid * scale), "texture" + suffix, wraps=False
+            settings,
+            target,
+            generator,
+            min(CROP, grid * scale),
+            "texture" + suffix,
+            wraps=False,
+            joint=True,
         )
         size = target.shape[-1]
         places = pixel_places(0, size, _sample_count(size // scale)).long()
@@ -183,10 +190,14 @@ def texture_loss(
     side: int,
     name: str,
     wraps: bool,
+    *,
+    joint: bool = False,
 ) -> Term:
     """Make a loss for images of at least ``side`` pixels; ``name`` is the prefix of its layers."""
     device = device_of(settings)
-    loss = build_loss(target[None].to(device), settings.loss, generator, wraps=wraps, name=name)
+    loss = build_loss(
+        target[None].to(device), settings.loss, generator, wraps=wraps, joint=joint, name=name
+    )
     with large_enough(settings):
         loss(torch.zeros(1, len(target), side, side))
     return with_graphs(loss) if device.type == "cuda" else loss

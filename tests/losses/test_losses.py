@@ -168,6 +168,26 @@ def test_the_gradient_in_bfloat16_points_where_the_one_in_float32_does(
     assert float(torch.cosine_similarity(*gradients, dim=0)) > least
 
 
+@pytest.mark.parametrize("native", [True, False])
+@pytest.mark.parametrize("statistic", ["gram", "wasserstein", "moments", "transport"])
+def test_crops_of_a_texture_match_it_jointly(statistic: str, native: bool) -> None:
+    noise = torch.rand(1, 3, 64, 64, generator=generator())
+    target = torch.cat([0.5 * noise, 1 - 0.2 * noise], 3)  # dark, then bright
+    crops = torch.cat([target[..., :64], target[..., 64:]])
+    loss = TextureLoss(
+        target, Builtin(target), STATISTICS[statistic](generator()), wraps=False, joint=True
+    )
+    if not native:
+        loss.kernel = None
+    assert bool(loss.kernel) == (native and statistic != "transport")
+    joint = torch.stack(list(loss(crops).values()))  # [layer, crop]
+    with torch.no_grad():
+        single = torch.stack(list(loss(crops).values()))
+    assert torch.equal(joint[:, 0], joint[:, 1])
+    assert (single[:, 0] != single[:, 1]).all()
+    assert joint.sum() < 0.4 * single.sum()
+
+
 @pytest.mark.parametrize("name", STATISTICS)
 def test_equal_features_have_no_distance(name: str) -> None:
     statistic = STATISTICS[name](generator())
