@@ -216,7 +216,13 @@ def test_train_then_info_then_render(picture: Path, tmp_path: Path) -> None:
 
 def test_info_is_readable(rule: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["info", str(rule)]) == 0
-    assert "8 channels, 32 hidden, 4 filters: 1,312 weights" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "8 channels, 32 hidden, 4 filters: 1,312 weights" in said
+    assert "calm" not in said
+    file = load_rule(rule)
+    save_rule(rule, file.rule.with_settings(calm=True), file.info)
+    assert main(["info", str(rule)]) == 0
+    assert "  calm: from step 300 on, all cells update" in capsys.readouterr().out
 
 
 LIES = {

@@ -7,6 +7,7 @@ from typing import Any
 
 from nca.backends import describe_backends
 from nca.commands.settings import InfoSettings
+from nca.rule import CALM_AFTER
 from nca.rulefile import MAX_BYTES, parse_rule
 from nca.system.files import read_regular
 from nca.system.text import printable
@@ -55,6 +56,8 @@ def format_description(description: dict[str, Any]) -> str:
         f"  padding {settings['padding']}, update rate {settings['update_rate']}, "
         f"grows from {settings['seed_state']}",
     ]
+    if settings.get("calm"):
+        lines.append(f"  calm: from step {CALM_AFTER} on, all cells update, in shorter steps")
     if maps := settings.get("maps"):
         lines.append(f"  maps: {', '.join(maps)}")
     if (decoder := settings.get("decoder")) is not None:
