@@ -1,10 +1,11 @@
 """``python -m tools.fine FINE PLAIN PICTURES ... [--large LARGE]``: compare rules with a decoder.
 
 FINE, PLAIN, PICTURES and LARGE are folders; files with the same name belong together, and
-``scales-fine`` counts as ``scales``. The table compares three textures with each picture, all
-512x512 pixels: that of the rule with a decoder in FINE; that of the rule in PLAIN, enlarged; and
-that of the rule in LARGE on 512x512 cells. LARGE is for rules that were trained with ``--size
-512``; default: PLAIN.
+``scales-fine`` counts as ``scales``. The table compares three textures with each picture, all as
+large as the picture that the rule with a decoder was trained on: that of the rule with a decoder in
+FINE; that of the rule in PLAIN, enlarged; and that of the rule in LARGE on a grid with one cell per
+pixel. LARGE is for rules that were trained with the ``--size`` of the rules in FINE; default:
+PLAIN.
 """
 
 import argparse
@@ -31,13 +32,13 @@ from nca.rule import Rule
 from nca.rulefile import load_rule
 from nca.texture.results import labeled_sheet
 
-SIZE, WARM_UP, SEED = 512, 20, 1000
-WAYS = ("fine", "enlarged", f"{SIZE}x{SIZE} cells")
+WARM_UP, SEED = 20, 1000
+WAYS = ("fine", "enlarged", "one cell per pixel")
 
 
 @dataclass(frozen=True)
 class Texture:
-    """A texture after 1,000 steps: [3, 512, 512] in [0, 1], and the CPU time of a step in ms."""
+    """A texture after 1,000 steps, [3, S, S] in [0, 1], and the CPU time of a step in ms."""
 
     picture: Tensor
     milliseconds: float
@@ -49,11 +50,11 @@ class Texture:
 
 
 @torch.no_grad()
-def grow(rule: Rule, cells: int) -> Texture:
-    """Grow a texture on a square grid, and draw it with 512x512 pixels.
+def grow(rule: Rule, cells: int, size: int) -> Texture:
+    """Grow a texture on a square grid, and draw it with ``size`` pixels on every side.
 
     Raises:
-        InputError: 512 is not a multiple of the width of its picture.
+        InputError: ``size`` is not a multiple of the width of its picture.
     """
     start = rule.initial_state(1, cells, cells, seed=SEED)
     states = simulate(rule, start, (WARM_UP, GROWN), seed=SEED)
@@ -63,48 +64,53 @@ def grow(rule: Rule, cells: int) -> Texture:
     milliseconds = 1000 * (time.process_time() - began) / (GROWN - WARM_UP)
     picture = rule.to_image(state)[0].clamp(0, 1)
     side = picture.shape[-1]
-    if SIZE % side:
-        raise InputError(f"a picture of {side} pixels cannot be enlarged to {SIZE}")
-    large = enlarged(picture, SIZE // side, "sharp", wraps=rule.settings.wraps)
+    if size % side:
+        raise InputError(f"a picture of {side} pixels cannot be enlarged to {size}")
+    large = enlarged(picture, size // side, "sharp", wraps=rule.settings.wraps)
     return Texture(large, milliseconds)
 
 
 def fine_texture(path: Path) -> Texture:
-    """The texture of a rule with a decoder.
+    """The texture of a rule with a decoder, as large as the picture in training.
 
     Raises:
-        InputError: the rule cannot be read, or has no decoder that fits 512 pixels.
+        InputError: the rule cannot be read, or has no decoder.
     """
-    rule = load_rule(path).rule
-    if rule.decoder is None:
+    file = load_rule(path)
+    if file.rule.decoder is None:
         raise InputError(f"{path}: has no decoder")
-    return grow(rule, cells_of(SIZE, rule.settings))
+    size = training_size(file)
+    return grow(file.rule, cells_of(size, file.rule.settings), size)
 
 
-def enlarged_texture(path: Path) -> Texture:
-    """The texture of a plain rule on a grid of the size in training, enlarged.
+def enlarged_texture(path: Path, size: int) -> Texture:
+    """The texture of a plain rule on a grid of the size in training, enlarged to ``size`` pixels.
 
     Raises:
         InputError: the rule cannot be read, or its size in training does not fit.
     """
     file = load_rule(path)
-    return grow(file.rule, training_size(file))
+    return grow(file.rule, training_size(file), size)
 
 
 def comparison(target: Path, plain: Path | None, fine: Path) -> Image.Image:
     """A picture of the target, of a plain rule's texture, and of that of a rule with a decoder."""
-    shown = [("target", read_texture(target, SIZE))]
+    finest = fine_texture(fine).picture
+    size = finest.shape[-1]
+    shown = [("target", read_texture(target, size))]
     if plain is not None:
-        shown.append(("without a decoder, enlarged", enlarged_texture(plain).picture))
-    shown.append(("with a decoder", fine_texture(fine).picture))
+        shown.append(("without a decoder, enlarged", enlarged_texture(plain, size).picture))
+    shown.append(("with a decoder", finest))
     return labeled_sheet([(label, to_image(one)) for label, one in shown])
 
 
 def row(name: str, picture: Path, fine: Path, plain: Path, large: Path) -> str:
     """A row of the table."""
-    target = read_texture(picture, SIZE, enlarge=False)
+    finest = fine_texture(fine)
+    size = finest.picture.shape[-1]
+    target = read_texture(picture, size, enlarge=False)
     distance = PatchDistance(target[None])
-    textures = fine_texture(fine), enlarged_texture(plain), grow(load_rule(large).rule, SIZE)
+    textures = finest, enlarged_texture(plain, size), grow(load_rule(large).rule, size, size)
     wraps = [load_rule(path).rule.settings.wraps for path in (fine, plain, large)]
     each = [
         texture.metrics(distance, target, wraps=wrap)

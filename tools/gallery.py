@@ -21,7 +21,7 @@ from nca.pictures import MATERIALS, PICTURES, material_path, picture_path
 from nca.rulefile import load_rule, save_rule
 from nca.texture.settings import train_settings
 from nca.texture.train import RULE, train
-from tools.fine import SIZE, comparison
+from tools.fine import comparison
 from tools.pictures import draw
 
 CREDITS = {"author": "the nca authors", "license": "MIT"}
@@ -32,8 +32,8 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "bricks-material": {"dilation": 3},
     "knit": {"dilation": 3},
 }
-ITERATIONS = 4000  # each rule takes half an hour on a shared core
-DECODER = 8
+ITERATIONS = 4000  # each rule takes half an hour on a core
+SIZE, DECODER = 512, 8  # of rules with a decoder
 
 
 def target_of(out: Path, name: str) -> Path:

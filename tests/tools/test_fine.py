@@ -22,7 +22,6 @@ from tools.pictures import draw
 
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fine, "SIZE", 128)
     monkeypatch.setattr(fine, "GROWN", 6)
     monkeypatch.setattr(fine, "WARM_UP", 2)
     monkeypatch.setattr(keep_best, "STOPS", (5,))
@@ -65,7 +64,8 @@ def test_a_row_compares_three_textures(tmp_path: Path, capsys: pytest.CaptureFix
     values = [float(cell) for cell in cells[1:]]
     assert len(set(values[:3])) == 3
     assert values[5] > 1 > values[4]  # noise has more speckle than an enlarged texture
-    assert fine.enlarged_texture(tmp_path / "plain" / "coral.safetensors").picture.shape[1] == 128
+    enlarged = fine.enlarged_texture(tmp_path / "plain" / "coral.safetensors", 128)
+    assert enlarged.picture.shape[1] == 128
 
 
 @pytest.mark.usefixtures("small")
@@ -74,7 +74,7 @@ def test_files_that_cannot_be_compared_are_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"coral.safetensors: has no decoder"):
         fine.fine_texture(tmp_path / "coral.safetensors")
     with pytest.raises(InputError, match="48 pixels cannot be enlarged to 128"):
-        fine.grow(decaying(0.4), 48)
+        fine.grow(decaying(0.4), 48, 128)
     with pytest.raises(InputError, match="nowhere"):
         fine.main(tmp_path / "nowhere", tmp_path, [tmp_path], tmp_path)
 
@@ -82,8 +82,7 @@ def test_files_that_cannot_be_compared_are_named(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("small")
 def test_a_fine_rule_is_trained_and_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     measured: list[EvalSettings] = []
-    for module in (fine, gallery):
-        monkeypatch.setattr(module, "SIZE", 256)
+    monkeypatch.setattr(gallery, "SIZE", 256)
     monkeypatch.setattr(gallery, "ITERATIONS", 2)
     monkeypatch.setattr(gallery, "train_settings", quick_settings)
     monkeypatch.setattr(gallery, "evaluate", measured.append)
