@@ -1,7 +1,7 @@
 """``python -m tools.gallery DIR [NAME ...]``: train rules on bundled images and measure them.
 
 It writes ``NAME.safetensors``, ``NAME.json`` and ``NAME.html``. Look at the HTML report: only good
-rules belong in ``nca/gallery/``. Existing files are kept.
+rules belong in ``nca/gallery/``. Existing files are kept, and an interrupted training continues.
 
 ``scales-fine`` is a rule with a decoder, trained on the picture ``scales`` drawn at 512x512 pixels.
 For such a rule, ``pictures/NAME.png`` is that picture, and ``NAME.png`` shows the picture, the
@@ -21,6 +21,7 @@ from nca.pictures import MATERIALS, PICTURES, material_path, picture_path
 from nca.rulefile import load_rule, save_rule
 from nca.texture.settings import train_settings
 from nca.texture.train import RULE, train
+from nca.training.folder import CHECKPOINT
 from tools.fine import comparison
 from tools.pictures import draw
 
@@ -78,8 +79,8 @@ def main(out: Path, names: list[str]) -> None:
             run = out / "runs" / name
             # Float32 gives the same result on every machine.
             settings = train_settings(
-                target, run, iterations=ITERATIONS, precision="float32", overwrite=True,
-                **options_of(name),
+                target, run, iterations=ITERATIONS, precision="float32",
+                resume=(run / CHECKPOINT).exists(), **options_of(name),
             )  # fmt: skip
             train(settings)
             file = load_rule(run / RULE)

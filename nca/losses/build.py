@@ -15,13 +15,14 @@ from nca.losses.term import Term
 from nca.losses.texture import TextureLoss
 
 # Additional terms for --terms NAME WEIGHT. Each function gets a target, [1, C, H, W] in [0, 1], a
-# random number generator, and whether the compared images wrap.
-# The finest level of patches has a low weight, because at full weight it also removes the image's
-# own grain.
-TERMS: dict[str, Callable[[Tensor, torch.Generator, bool], Term]] = {
-    "smooth": lambda target, generator, wraps: TotalVariation(),
-    "patches": lambda target, generator, wraps: NearestPatches(
-        target, generator, weights=(0.2,), wraps=wraps
+# random number generator, whether the compared images wrap, and whether a batch is compared
+# jointly. The finest level of patches has a low weight, because at full weight it also removes the
+# image's own grain. Small crops, which are compared jointly, need not use all patches: a larger
+# alpha makes the penalty weaker.
+TERMS: dict[str, Callable[[Tensor, torch.Generator, bool, bool], Term]] = {
+    "smooth": lambda target, generator, wraps, joint: TotalVariation(),
+    "patches": lambda target, generator, wraps, joint: NearestPatches(
+        target, generator, alpha=0.1 if joint else 0.01, weights=(0.2,), wraps=wraps, joint=joint
     ),
 }
 
@@ -46,7 +47,7 @@ def build_loss(
         settings: features, statistic, weights, additional terms.
         generator: source of random numbers, for terms that need them.
         wraps: whether the compared images wrap.
-        joint: whether the texture loss compares batches as a whole; see :class:`TextureLoss`.
+        joint: whether batches are compared as a whole; see :class:`TextureLoss`.
         name: prefix for the layer names of the texture loss.
 
     Raises:
@@ -66,7 +67,7 @@ def build_loss(
     loss = settings.texture_weight * texture
     check_terms(settings.terms, TERMS)
     for extra, weight in settings.terms.items():
-        loss += weight * TERMS[extra](target, generator, wraps)
+        loss += weight * TERMS[extra](target, generator, wraps, joint)
     return loss
 
 

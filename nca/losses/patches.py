@@ -42,6 +42,8 @@ class NearestPatches(Term):
             their nearest patches in the image.
         weights: weights of the levels, finest first; any further levels have weight 1.
         wraps: whether the images wrap; the target does not.
+        joint: whether the images of a batch share the penalty, as parts of one texture, if
+            gradients are computed.
         name: prefix for the names of the levels.
     """
 
@@ -60,10 +62,12 @@ class NearestPatches(Term):
         coverage: float = 0.0,
         weights: Sequence[float] = (),
         wraps: bool = True,
+        joint: bool = False,
         name: str = "patches",
     ) -> None:
         self.generator, self.size, self.queries = generator, size, queries
-        self.alpha, self.coverage, self.wraps, self.name = alpha, coverage, wraps, name
+        self.alpha, self.coverage, self.wraps, self.joint = alpha, coverage, wraps, joint
+        self.name = name
         parts = [
             F.unfold(level, size)[0].T
             for level in pyramid(target, levels, wraps=False)
@@ -118,12 +122,15 @@ class NearestPatches(Term):
         """
         count = self.queries if self.coverage else 0
         rows = random_subset(len(target.patches), count, self.generator).to(patches.device)
+        found = [target.distances(picture) for picture in patches]  # each [queries, candidates]
+        least = [distances.amin(0) for distances in found]
+        if self.joint and torch.is_grad_enabled():
+            least = [torch.stack(least).amin(0)] * len(found)
         nearest, back = [], []
-        for picture in patches:  # one image at a time, so that the distances fit into the CPU cache
-            distances = target.distances(picture)  # [queries, candidates]
+        for distances, smallest in zip(found, least, strict=True):
             back.append(distances[:, rows].argmin(0))
             floor = self.alpha * distances.mean() + 1e-12
-            nearest.append(distances.div_(distances.amin(0) + floor).argmin(1))
+            nearest.append(distances.div_(smallest + floor).argmin(1))
         return torch.stack(nearest), rows, torch.stack(back)
 
     def __repr__(self) -> str:

@@ -61,6 +61,23 @@ def test_a_patch_that_many_use_becomes_expensive() -> None:
     assert penalized > 3 * without
 
 
+def test_a_patch_that_another_image_uses_is_not_missing_in_a_joint_batch() -> None:
+    target = noise(24, 24)
+    target[:, :, :5, :5] = 0.5
+    varied = 0.5 + 0.05 * (noise(24, 24, seed=2) - 0.5)
+    batch = torch.cat([varied, target])
+    known = [
+        NearestPatches(
+            target, seeded(), size=5, levels=1, queries=999, alpha=1e-3, joint=joint, wraps=False
+        )
+        for joint in (False, True)
+    ]
+    single, joint = (float(total(term, batch)[0]) for term in known)
+    assert joint < 0.3 * single
+    with torch.no_grad():
+        assert float(total(known[1], batch)[0]) == pytest.approx(single)
+
+
 def test_coverage_counts_what_the_image_leaves_out() -> None:
     target = noise(32, 32)
     target[:, :, :, 16:] = 0.2  # half is rough, half flat
