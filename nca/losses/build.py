@@ -14,15 +14,23 @@ from nca.losses.statistics import build_statistic
 from nca.losses.term import Term
 from nca.losses.texture import TextureLoss
 
+MakeTerm = Callable[[Tensor, torch.Generator, bool], Term]
+
 # Additional terms for --terms NAME WEIGHT. Each function gets a target, [1, C, H, W] in [0, 1], a
-# random number generator, whether the compared images wrap, and whether a batch is compared
-# jointly. The finest level of patches has a low weight, because at full weight it also removes the
-# image's own grain. Small crops, which are compared jointly, need not use all patches: a larger
-# alpha makes the penalty weaker.
-TERMS: dict[str, Callable[[Tensor, torch.Generator, bool, bool], Term]] = {
-    "smooth": lambda target, generator, wraps, joint: TotalVariation(),
-    "patches": lambda target, generator, wraps, joint: NearestPatches(
-        target, generator, alpha=0.1 if joint else 0.01, weights=(0.2,), wraps=wraps, joint=joint
+# random number generator, and whether the compared images wrap.
+# The finest level of patches has a low weight, because at full weight it also removes the image's
+# own grain.
+TERMS: dict[str, MakeTerm] = {
+    "smooth": lambda target, generator, wraps: TotalVariation(),
+    "patches": lambda target, generator, wraps: NearestPatches(
+        target, generator, weights=(0.2,), wraps=wraps
+    ),
+}
+# Used instead if the images are small crops, which are compared jointly. They need not contain all
+# patches of the target, so the penalty is weaker.
+CROP_TERMS: dict[str, MakeTerm] = {
+    "patches": lambda target, generator, wraps: NearestPatches(
+        target, generator, weights=(0.2,), wraps=wraps, alpha=0.1, joint=True
     ),
 }
 
@@ -66,8 +74,9 @@ def build_loss(
     )
     loss = settings.texture_weight * texture
     check_terms(settings.terms, TERMS)
+    terms = TERMS | CROP_TERMS if joint else TERMS
     for extra, weight in settings.terms.items():
-        loss += weight * TERMS[extra](target, generator, wraps, joint)
+        loss += weight * terms[extra](target, generator, wraps)
     return loss
 
 
