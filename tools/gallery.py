@@ -78,9 +78,10 @@ def main(out: Path, names: list[str]) -> None:
         if not rule.exists():
             run = out / "runs" / name
             # Float32 gives the same result on every machine.
+            started = (run / CHECKPOINT).exists()
             settings = train_settings(
-                target, run, iterations=ITERATIONS, precision="float32",
-                resume=(run / CHECKPOINT).exists(), **options_of(name),
+                target, run, iterations=ITERATIONS, precision="float32", resume=started,
+                overwrite=not started, **options_of(name),
             )  # fmt: skip
             train(settings)
             file = load_rule(run / RULE)

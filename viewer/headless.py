@@ -78,7 +78,7 @@ def simulate_gl(
         state: state at step 0, [B, C, H, W].
         stops: numbers of steps, in ascending order.
         seed: random seed of the masks; sample i uses ``seed + i``.
-        calm: see :func:`nca.backends.simulate.simulate`.
+        calm: let all cells fire from step 300 on.
         fields: fields of the grid; None: neutral.
 
     Yields:

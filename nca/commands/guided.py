@@ -41,7 +41,8 @@ def run_guided(
         state[:, ALPHA] = 1.0
     stops = range(1, steps + 1)
     if fields is None:
-        states = simulate(rule, state, stops, seed=seed)
+        # A run that changes after every step is never calm.
+        states = simulate(rule, state, stops, seed=seed, calm=False)
     else:
         states = simulate_fields(rule, state, stops, fields, seed=seed)
     for step, now in enumerate(states, 1):

@@ -8,6 +8,7 @@ from PIL import Image
 
 from nca.cli import main
 from nca.commands.fill import fill, frame_of, with_margin
+from nca.commands.guided import run_guided
 from nca.evaluation.measures import seam
 from nca.gallery import gallery_path
 from nca.images import read_image, read_texture, to_image, to_tensor
@@ -140,3 +141,14 @@ def test_wrong_use_is_one_line(
     assert complaint in error
     assert error.count("\n") == 1
     assert not Path("o.png").exists()
+
+
+def test_a_run_that_follows_colors_is_never_calm(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nca.backends.simulate.CALM_AFTER", 3)
+    rule = bounded_rule(RuleSettings(4, 8))
+    colors = torch.full((1, 3, 8, 8), 0.2)
+    usual, calm = (
+        run_guided(one, torch.zeros(1, 4, 8, 8), colors, lambda step: 0.1, 8, seed=0)
+        for one in (rule, rule.with_settings(calm=True))
+    )
+    assert torch.equal(usual, calm)

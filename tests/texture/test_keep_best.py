@@ -95,6 +95,16 @@ def test_calm_runs_are_turned_on_if_they_last_and_lower_the_loss(
     assert chosen.rule.settings.calm == calm
     assert (chosen.settled, chosen.late) == (calm_losses if calm else (3, 3))
     assert chosen.iteration == 7
+    assert chosen.score == (pytest.approx(sum(calm_losses) / 2) if calm else 3)
+
+
+def test_calm_runs_are_not_tried_if_all_cells_fire_anyway(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(selection, "STOPS", (1, 2))
+    monkeypatch.setattr(selection, "LONG", 3)
+    settings = RuleSettings(4, 8, update_rate=1.0)
+    keep = KeepBest(None, Fixed({settings: (3, 3)}), 0)
+    keep.candidates = [Candidate(Rule(settings), 7, 3.0)]
+    assert keep.choose() is keep.candidates[0]
 
 
 def test_grainy_candidates_come_after_all_others(monkeypatch: pytest.MonkeyPatch) -> None:

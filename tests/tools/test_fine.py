@@ -2,6 +2,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from PIL import Image
 
 from nca.decoder import DecoderSettings
@@ -14,6 +15,7 @@ from nca.rule_settings import RuleSettings
 from nca.rulefile import load_rule, save_rule
 from nca.texture.callbacks import keep_best
 from nca.texture.settings import TrainSettings, train_settings
+from nca.training.learner import Learner
 from tests.helpers.known_rules import decaying
 from tests.helpers.rules import bounded_rule, with_random_decoder
 from tools import fine, gallery
@@ -96,6 +98,11 @@ def test_a_fine_rule_is_trained_and_shown(tmp_path: Path, monkeypatch: pytest.Mo
         assert picture.size == (256, 256)
     with Image.open(tmp_path / "coral-fine.png") as sheet:
         assert sheet.width > 3 * 256  # target, without a decoder, with a decoder
+    (tmp_path / "coral-fine.safetensors").unlink()
+    monkeypatch.setattr(Learner, "_one_batch", None)  # nothing is left to train
+    gallery.main(tmp_path, ["coral-fine"])
+    again = load_rule(tmp_path / "coral-fine.safetensors").rule
+    assert torch.equal(again.w1, file.rule.w1)
     with pytest.raises(InputError, match="no image is called 'velvet'"):
         gallery.main(tmp_path, ["velvet-fine"])
 

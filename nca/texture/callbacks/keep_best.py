@@ -171,8 +171,7 @@ class KeepBest(Callback):
         """Score the current rule, and keep it if it is among the best few."""
         self._latest = learner.iteration
         rule = averaged_rule(learner, self.ema)
-        seeds = range(self.seed, self.seed + EVALUATION_SEEDS)
-        score = self.score(rule, STOPS, seeds)
+        score = self.score(rule, STOPS, self._evaluation_seeds)
         candidate = Candidate(rule, learner.iteration, score.loss, speckle=score.speckle)
         self.candidates = sorted([*self.candidates, candidate], key=lambda c: c.rank)[:KEPT]
 
@@ -190,16 +189,25 @@ class KeepBest(Callback):
 
     def _calmed(self, candidate: Candidate) -> Candidate:
         """Turn calm runs on if they lower the mean loss of the final runs."""
+        if candidate.rule.settings.update_rate == 1:
+            return candidate  # all cells fire anyway
         rule = candidate.rule.with_settings(calm=True)
         settled, late = self._final_losses(rule)
         calm = replace(candidate, rule=rule, settled=settled, late=late)
-        better = settled + late < candidate.settled + candidate.late
-        return calm if better and calm.lasts else candidate
+        if not calm.lasts or settled + late >= candidate.settled + candidate.late:
+            return candidate
+        score = self.score(rule, STOPS, self._evaluation_seeds)
+        return replace(calm, score=score.loss, speckle=score.speckle)
 
     def _final_losses(self, rule: Rule) -> tuple[float, ...]:
         """Losses after 2,000 and after 10,000 steps, with seeds that no evaluation has used."""
-        seeds = range(self.seed + EVALUATION_SEEDS, self.seed + EVALUATION_SEEDS + FINAL_SEEDS)
+        first = self._evaluation_seeds.stop
+        seeds = range(first, first + FINAL_SEEDS)
         return self.score(rule, (STOPS[-1], LONG), seeds).losses
+
+    @property
+    def _evaluation_seeds(self) -> range:
+        return range(self.seed, self.seed + EVALUATION_SEEDS)
 
     def state_dict(self) -> dict[str, Any]:
         """Weights and scores of the candidates."""
