@@ -5,12 +5,14 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from nca.losses.features.base import FeatureExtractor
+from nca.losses.features.base import FeatureExtractor, circular_pad
 from nca.losses.features.patchnet import Builtin
 from nca.losses.native import TextureKernel
 from nca.losses.perceptual import StyleTerm, describe
 from nca.losses.statistics import Statistic
 from nca.losses.term import Term
+
+MIN_VARIANCE = 1e-4  # added to the variance, because a channel may be constant
 
 
 class TextureLoss(Term):
@@ -81,3 +83,18 @@ def side_by_side(features: Tensor) -> Tensor:
 def overflow(state: Tensor) -> Tensor:
     """Mean distance of state values from [-1, 1]; penalizing it keeps a rule from blowing up."""
     return (state - state.clamp(-1, 1)).abs().mean()
+
+
+def curvature(state: Tensor, *, wraps: bool) -> Tensor:
+    """Squared second differences of neighboring cells, relative to the variance: [B, ...] -> [B].
+
+    It is about 12 for independent random values, and small for channels that vary slowly. It does
+    not depend on the scale of the values, so a rule cannot lower it by shrinking them.
+
+    Args:
+        state: [B, C, H, W]; the result is the mean over all channels.
+        wraps: whether cells at opposite borders are neighbors.
+    """
+    padded = circular_pad(state, 1) if wraps else state
+    down, across = (padded.diff(n=2, dim=axis).square().mean((2, 3)) for axis in (2, 3))
+    return ((down + across) / (state.var((2, 3)) + MIN_VARIANCE)).mean(1)

@@ -27,7 +27,7 @@ from nca.losses.statistics import (
     trace_of_root,
 )
 from nca.losses.term import Term
-from nca.losses.texture import TextureLoss, overflow
+from nca.losses.texture import TextureLoss, curvature, overflow
 
 
 def texture_loss(target: Tensor, features: str, statistic: str, *, wraps: bool = True) -> Term:
@@ -332,6 +332,19 @@ def test_terms_add_have_weights_and_print_themselves() -> None:
 def test_overflow_counts_what_leaves_the_unit_range() -> None:
     state = torch.tensor([0.5, -0.5, 1.0, 3.0, -2.0, 0.0])
     assert overflow(state) == pytest.approx((2 + 1) / 6)
+
+
+def test_curvature_is_small_for_smooth_channels_at_any_scale() -> None:
+    noise = torch.randn(2, 3, 64, 64, generator=generator())
+    assert curvature(noise, wraps=True).tolist() == pytest.approx([12, 12], rel=0.05)
+    wave = (2 * torch.pi * torch.arange(64) / 16).sin()[None, None, :, None].expand(1, 3, 64, 64)
+    expected = (2 - 2 * math.cos(2 * math.pi / 16)) ** 2
+    assert curvature(wave, wraps=True).item() == pytest.approx(expected, rel=0.01)
+    assert torch.allclose(curvature(100 * noise, wraps=True), curvature(noise, wraps=True), 1e-2)
+    slope = torch.linspace(0, 1, 64).expand(1, 1, 64, 64)
+    assert curvature(slope, wraps=False) < 1e-6
+    assert curvature(slope, wraps=True) > 0.1  # the seam
+    assert curvature(torch.ones(1, 1, 8, 8), wraps=True) == 0
 
 
 def test_texture_loss_keeps_the_target_s_description(tmp_path: Path) -> None:
