@@ -56,8 +56,7 @@ class LossSettings(Bounded):
     """Statistic of the features: wasserstein, gram (the usual choice in papers), transport,
     moments, or lesson20."""
     layer_weights: Annotated[NamedWeights, LAYER_WEIGHTS] = field(default_factory=dict)
-    """Weights of the network's layers in the loss; metrics.jsonl of an earlier run lists the
-    layers."""
+    """Weights of the network's layers in the loss; metrics.jsonl lists the layers."""
     texture_weight: Weight = 1.0
     """Weight of the texture loss."""
     border: Annotated[Literal["reflect", "zeros"], tyro.conf.Fixed] = "reflect"
@@ -65,5 +64,14 @@ class LossSettings(Bounded):
     terms: NamedWeights = field(default_factory=dict)
     """Terms to add to the loss, and their weights: smooth (reduces contrast between neighbors),
     patches (compares small pieces), perceptual (only with --restore; compares features)."""
+
+
+@dataclass(frozen=True)
+class PenaltySettings(Bounded):
+    """Penalties on the states of the cells, whatever the texture looks like."""
+
     overflow_weight: Weight = 30.0
     """Weight of the penalty on cell values outside -1 to 1."""
+    curvature_weight: Weight = 0.0
+    """Weight of the penalty on hidden channels that vary abruptly between cells (with --decoder, on
+    all channels)."""

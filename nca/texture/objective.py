@@ -6,7 +6,9 @@ import torch
 from torch import Tensor, nn
 
 from nca.backends import Backend, unroll
-from nca.losses.texture import overflow
+from nca.losses.settings import PenaltySettings
+from nca.losses.texture import curvature, overflow
+from nca.maps import map_width
 from nca.rule import Rule
 from nca.texture.pool import Draw, blown_up
 from nca.training.objective import Objective
@@ -16,20 +18,28 @@ if TYPE_CHECKING:
 
 
 class Grow(Objective):
-    """Unroll the rule; the loss terms are the task's distance and the overflow.
+    """Unroll the rule; the loss terms are the task's distance, the overflow and the curvature.
+
+    The curvature is that of the channels that no pixel shows directly: those after the channels of
+    the picture, or with a decoder, all of them. Where these channels vary smoothly, strokes are
+    clean; see docs/lab/curvature.md.
 
     Args:
         task: defines the distance.
-        overflow_weight: weight of the penalty on state values outside [-1, 1].
+        penalty: weights of the overflow and the curvature; see :mod:`nca.losses.texture`.
         cap: whether to cap the gradients of the distance with :func:`cap_gradients`.
         backend: code that computes the steps.
     """
 
     def __init__(
-        self, task: "Task", *, overflow_weight: float, cap: bool = False, backend: Backend = "auto"
+        self,
+        task: "Task",
+        penalty: PenaltySettings,
+        *,
+        cap: bool = False,
+        backend: Backend = "auto",
     ) -> None:
-        self.task, self.overflow_weight = task, overflow_weight
-        self.cap, self.backend = cap, backend
+        self.task, self.penalty, self.cap, self.backend = task, penalty, cap, backend
 
     def predict(self, model: nn.Module, batch: Draw) -> Tensor:
         """Return the states after the batch's steps, [B, C, H, W]."""
@@ -37,12 +47,17 @@ class Grow(Objective):
         return unroll(batch.state, model, batch.masks, self.backend)
 
     def losses(self, prediction: Tensor, batch: Draw) -> dict[str, Tensor]:
-        """Return every term of the distance, averaged over the batch, and the weighted overflow."""
+        """Return every term, averaged over the batch, and multiplied by its weight."""
         state = cap_gradients(prediction) if self.cap else prediction
         distances = self.task.distance(self.task.rule, state, self.task.compared_with(batch.index))
         terms = {name: distance.mean() for name, distance in distances.items()}
+        settings = self.task.rule.settings
+        hidden = state if settings.decoder else state[:, map_width(settings.maps) :]
+        if self.penalty.curvature_weight and hidden.shape[1]:
+            each = curvature(hidden, wraps=settings.wraps)
+            terms["curvature"] = self.penalty.curvature_weight * each.mean()
         # This gradient is not capped, because only it pulls a blown-up sample back.
-        terms["overflow"] = self.overflow_weight * overflow(prediction)
+        terms["overflow"] = self.penalty.overflow_weight * overflow(prediction)
         return terms
 
 

@@ -24,7 +24,6 @@ from nca.losses.features.base import halve
 from nca.losses.features.build import FITTED, is_pretrained
 from nca.losses.graphed import with_graphs
 from nca.losses.term import Term
-from nca.losses.texture import curvature
 from nca.maps import MapName, map_channels, map_width
 from nca.rule import Rule
 from nca.texture.device import device_of
@@ -32,7 +31,6 @@ from nca.texture.settings import TrainSettings
 
 CROP, SCORED_CROP = 112, 256  # side of the crop, in pixels, in training and in scoring
 SHORTEST_NORMAL = 0.5  # see Rule.to_maps
-CURVATURE_WEIGHT = 0.5
 SAMPLES = 1.5  # per cell and axis; the reduced picture has half as many pixels per axis
 
 
@@ -119,9 +117,6 @@ class WholePicture(PictureLoss):
 class FinePicture(PictureLoss):
     """Compares a full-size crop (``texture/LAYER``) and the reduced picture (``layout/LAYER``).
 
-    In training, a third term, ``curvature``, makes the channels vary smoothly between cells.
-    Otherwise, outlines become chains of beads, one per cell.
-
     The crop is taken at a random place, the same for all states of a call. In training, the crops
     of all states are compared jointly: a crop shows only a few objects, and need not have all
     colors of the target. The reduced picture averages samples on a grid with a random offset. The
@@ -134,7 +129,6 @@ class FinePicture(PictureLoss):
         super().__init__(settings)
         target = self.weighted(target)
         self.generator, self.wraps = generator, settings.rule.wraps
-        self.smoothing = "curvature" + suffix
         grid, scale = smallest_grid(settings), settings.rule.decoder
         self.crop = texture_loss(
             settings,
@@ -165,10 +159,7 @@ class FinePicture(PictureLoss):
             for start, side in zip(moved, (height, width), strict=True)
         )
         samples = self.joined(rule.maps_at(state, down, across, shortest=SHORTEST_NORMAL))
-        terms = self.crop(fine) | self.layout(halve(samples, wraps=self.wraps))
-        if torch.is_grad_enabled():
-            terms[self.smoothing] = CURVATURE_WEIGHT * curvature(state, wraps=self.wraps)
-        return terms
+        return self.crop(fine) | self.layout(halve(samples, wraps=self.wraps))
 
     def _window(
         self, scale: int, size: Sequence[int], most: int, places: Sequence[float]

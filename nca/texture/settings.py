@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 import tyro
 
 from nca.errors import InputError
-from nca.losses.settings import LossSettings, NamedWeights, PromptSettings
+from nca.losses.settings import LossSettings, NamedWeights, PenaltySettings, PromptSettings
 from nca.maps import MapName, map_width
 from nca.options import (
     WITHOUT_TITLE,
@@ -246,6 +246,7 @@ class TrainSettings(Bounded):
     task: TaskSettings = field(default_factory=TaskSettings)
     rule: RuleOptions = field(default_factory=RuleOptions)
     loss: LossSettings = field(default_factory=LossSettings)
+    penalty: PenaltySettings = field(default_factory=PenaltySettings)
     text: PromptSettings = field(default_factory=PromptSettings)
     pool: PoolSettings = field(default_factory=PoolSettings)
     optimizer: OptimizerSettings = field(default_factory=OptimizerSettings)
@@ -291,6 +292,7 @@ FULL: dict[str, Any] = {
     "aging_rate": 0.15,
     # Rules of the default size blow up with this term: see docs/lab/photographs.md.
     "terms": {"patches": 1.0},
+    "curvature_weight": 0.5,
 }
 PRESETS: dict[str, dict[str, Any]] = {
     "tiny": {"channels": 4, "hidden": 8},
@@ -348,6 +350,7 @@ TASKS: dict[str, dict[str, Any]] = {
         "learning_rate": 2e-3,
         "final_rate": 0.1,
         "overflow_weight": 10.0,
+        "curvature_weight": 0.0,
         **UNUSED_BY_GROW,
     },
     "restore": {
@@ -355,6 +358,7 @@ TASKS: dict[str, dict[str, Any]] = {
         "late_grid": 64,
         "late_steps": (32, 96),
         "texture_weight": 0.0,
+        "curvature_weight": 0.0,
         "terms": {},
     },
 }

@@ -164,7 +164,7 @@ class TextureTraining(Job[TrainedRule]):
         schedule = Schedule(warm_up_then_cosine(adam.warm_up, adam.final_rate))
         objective = Grow(
             task,
-            overflow_weight=settings.loss.overflow_weight,
+            settings.penalty,
             cap=task.caps_gradients and adam.cap_gradients,
             backend=settings.compute.backend,
         )

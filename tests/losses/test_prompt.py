@@ -14,6 +14,7 @@ from torch import Tensor
 
 from nca.errors import InputError
 from nca.losses.prompt import Clip, PromptLoss, load_clip
+from nca.losses.settings import PenaltySettings
 from nca.rule import Rule
 from nca.rule_settings import RuleSettings
 from nca.texture.callbacks.keep_best import long_run_score
@@ -177,7 +178,7 @@ def test_gradients_of_the_words_are_capped(
     settings: TrainSettings, capped: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     task = make_task(settings.override(texture_weight=0.0), monkeypatch)
-    objective = Grow(task, overflow_weight=0.0, cap=capped)
+    objective = Grow(task, PenaltySettings(0.0), cap=capped)
     state = torch.zeros(4, 4, 16, 16)
     state[:, 1] = torch.tensor([0.4, 0.1, 0.1, 0.1])[:, None, None]
     state[1, :3] = -0.499  # nearly black: its angle turns at once

@@ -110,7 +110,8 @@ def test_a_training_leaves_what_it_promises(settings: TrainSettings) -> None:
     rows = [json.loads(x) for x in (settings.out / "metrics.jsonl").read_text().splitlines()]
     assert rows[-1]["iteration"] == 12
     assert rows[-1]["loss"] == pytest.approx(
-        sum(v for k, v in rows[-1].items() if k.startswith(("texture/", "overflow"))), rel=1e-4
+        sum(v for k, v in rows[-1].items() if k.startswith(("texture/", "curvature", "overflow"))),
+        rel=1e-4,
     )
 
 

@@ -10,6 +10,7 @@ from tools.gallery import ITERATIONS, options_of
 @pytest.mark.parametrize("name", gallery(*KINDS))
 def test_options_are_those_of_the_bundled_rule(name: str) -> None:
     recorded = load_rule(gallery_path(name)).info["training"]["settings"]
-    defaults = {"seed": 0, "dilation": 1, "decoder": 0}  # earlier versions recorded no dilation
+    # Earlier versions recorded no dilation and no curvature weight.
+    defaults = {"seed": 0, "dilation": 1, "decoder": 0, "curvature_weight": 0.0}
     wanted = defaults | {"iterations": ITERATIONS} | options_of(name)
     assert {key: recorded.get(key, defaults.get(key)) for key in wanted} == wanted

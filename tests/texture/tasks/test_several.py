@@ -5,6 +5,7 @@ import torch
 from PIL import Image
 
 from nca.errors import InputError
+from nca.losses.settings import PenaltySettings
 from nca.rulefile import load_rule
 from nca.texture.objective import Grow
 from nca.texture.pool import Draw
@@ -105,7 +106,7 @@ def test_processes_draw_the_same_whatever_pictures_they_have(settings: TrainSett
         apart += len(there[0]) != len(there[1])
         for task, batch, own in zip(tasks, batches, there, strict=True):
             state = batch.state.requires_grad_()
-            terms = Grow(task, overflow_weight=30.0, cap=True).losses(state, batch)
+            terms = Grow(task, PenaltySettings(), cap=True).losses(state, batch)
             absent = tuple(f"texture{i + 1}/" for i in {0, 1, 2} - own)
             assert all(float(v) == 0 for name, v in terms.items() if name.startswith(absent))
             sum(terms.values()).backward()
@@ -132,7 +133,7 @@ def test_a_state_is_compared_with_its_own_picture(task: Several) -> None:
         states[i, :3] = colors
     index = torch.tensor([0, 1, 3, 4])  # pictures 0, 1, 0, 1
     masks = torch.zeros(0, 4, 32, 32, dtype=torch.bool)
-    objective = Grow(task, overflow_weight=30.0, cap=True)
+    objective = Grow(task, PenaltySettings(), cap=True)
     right = objective.losses(states, Draw(index, states, masks))
     wrong = objective.losses(states, Draw(index + 1, states, masks))
     assert {name.partition("/")[0] for name in right} == {
