@@ -155,7 +155,10 @@ def test_a_page_can_be_used_by_everybody(visit: Callable[..., Page], path: str) 
 def test_search_finds_an_option(visit: Callable[..., Page]) -> None:
     page = visit("changelog.html")
     page.locator("input.md-search__input").click()
+    status = "document.querySelector('.md-search-result__meta').textContent"
+    until(page, f"!{status}.includes('Initializing')")  # text entered earlier is ignored
     page.keyboard.insert_text("aging-rate")  # the search does not accept "aging-"
+    page.keyboard.press("Shift")  # the search reads the text when a key goes up
     found = "[...document.querySelectorAll('.md-search-result__link')].map((a) => a.pathname)"
     until(page, f"{found}.includes('/reference/commands/train.html')")
 
