@@ -59,10 +59,10 @@ def target_of(out: Path, name: str) -> Path:
 def options_of(name: str) -> dict[str, Any]:
     """Training options of a rule that differ from those of other rules."""
     kinds: dict[Kind, dict[str, Any]] = {
-        "plain": {"preset": "full", "curvature_weight": 0.0},
-        # A larger weight than by default removes the last steps from thin highlights.
+        "plain": {"preset": "full"},
+        # Without this penalty, outlines are chains of beads: see docs/lab/curvature.md.
         "fine": {"preset": "full", "decoder": DECODER, "size": SIZE, "curvature_weight": 1.0},
-        "material": {"preset": "material", "curvature_weight": 0.0},
+        "material": {"preset": "material"},
     }
     return kinds[kind_of(name)] | OPTIONS.get(name, {})
 

@@ -20,9 +20,8 @@ if TYPE_CHECKING:
 class Grow(Objective):
     """Unroll the rule; the loss terms are the task's distance, the overflow and the curvature.
 
-    The curvature is that of the channels that no pixel shows directly: those after the channels of
-    the picture, or with a decoder, all of them. Where these channels vary smoothly, strokes are
-    clean; see docs/lab/curvature.md.
+    The curvature is that of the hidden channels: those after the channels of the picture, or with a
+    decoder, all of them. See docs/lab/curvature.md.
 
     Args:
         task: defines the distance.

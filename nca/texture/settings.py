@@ -292,7 +292,6 @@ FULL: dict[str, Any] = {
     "aging_rate": 0.15,
     # Rules of the default size blow up with this term: see docs/lab/photographs.md.
     "terms": {"patches": 1.0},
-    "curvature_weight": 0.5,
 }
 PRESETS: dict[str, dict[str, Any]] = {
     "tiny": {"channels": 4, "hidden": 8},
@@ -350,7 +349,6 @@ TASKS: dict[str, dict[str, Any]] = {
         "learning_rate": 2e-3,
         "final_rate": 0.1,
         "overflow_weight": 10.0,
-        "curvature_weight": 0.0,
         **UNUSED_BY_GROW,
     },
     "restore": {
@@ -358,7 +356,6 @@ TASKS: dict[str, dict[str, Any]] = {
         "late_grid": 64,
         "late_steps": (32, 96),
         "texture_weight": 0.0,
-        "curvature_weight": 0.0,
         "terms": {},
     },
 }
